@@ -1,0 +1,100 @@
+# Every command that a person or CI runs. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/milena
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export KUBECONFIG ?= $(CACHE)/kubernetes/run/kubeconfig
+export PATH := $(CACHE)/kubernetes/bin:$(PATH)
+RELEASE := $(CARGO_TARGET_DIR)/release
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
+
+.PHONY: setup
+setup: ## install the Debian packages that are missing
+	@tests/setup.sh
+
+.PHONY: build
+build: ## release binaries of broker and operator
+	cargo build --release --locked -p milena-broker -p milena-operator
+
+.PHONY: fmt
+fmt: ## format the Rust code
+	cargo fmt --all
+
+.PHONY: lint
+lint: ## formatting, clippy, house rules
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo test --locked -p milena-tests --test tidy
+
+.PHONY: test
+test: setup test-unit test-broker test-clients test-operator ## all tests that need no cluster of pods
+
+.PHONY: test-unit
+test-unit: ## unit tests, house rules, golden vectors
+	cargo test --locked --workspace --exclude milena-tests
+	cargo test --locked -p milena-tests --lib --test tidy --test golden
+
+.PHONY: test-broker
+test-broker: kafka ## crashes and hostile bytes against a broker process
+	cargo build --locked -p milena-broker
+	cargo test --locked -p milena-tests --test broker -- --test-threads=2
+
+.PHONY: test-clients
+test-clients: kafka ## real clients of six families against a broker process
+	@tests/clients/install.sh
+	cargo build --locked -p milena-broker
+	cargo test --locked -p milena-tests --test clients -- --test-threads=2
+
+.PHONY: test-operator
+test-operator: ## the operator against a real API server
+	@tests/kubernetes/tools.sh etcd kube-apiserver kube-controller-manager kubectl
+	cargo build --locked -p milena-broker -p milena-operator
+	cargo test --locked -p milena-tests --test operator -- --test-threads=2
+
+.PHONY: e2e
+e2e: kubernetes images ## broker and operator as pods of the real Kubernetes
+	cargo test --locked -p milena-tests --test e2e -- --test-threads=1 --nocapture
+
+.PHONY: kafka
+kafka: ## the jars of Apache Kafka: its tools and serializers are the oracle
+	@tests/kafka/install.sh
+
+.PHONY: golden
+golden: kafka ## regenerate the golden vectors with Apache Kafka's serializers
+	tests/golden/regenerate.sh
+
+.PHONY: crds
+crds: ## regenerate crds/ and the chart's copies
+	cargo run --locked -p milena-operator -- crds --write crds
+	cp crds/*.yaml charts/milena/files/crds/
+
+.PHONY: kubernetes
+kubernetes: setup ## a real Kubernetes: kind where Docker answers, else host processes
+	@tests/kubernetes/up.sh
+
+.PHONY: kubernetes-down
+kubernetes-down: ## remove everything that `make kubernetes` made
+	@tests/kubernetes/down.sh
+
+.PHONY: images
+images: build ## broker, operator and example images, loaded into the cluster
+	cd examples/truck_gps && CGO_ENABLED=0 go build -trimpath -o $(CACHE)/truck-gps .
+	@tests/kubernetes/images.sh $(RELEASE)/milena-broker $(RELEASE)/milena-operator $(CACHE)/truck-gps
+
+.PHONY: demo
+demo: kubernetes images ## the main job, from kubectl apply to consumed records
+	@tests/kubernetes/demo.sh
+
+.PHONY: bench
+bench: ## start-up time and idle memory of the broker
+	cargo build --release --locked -p milena-broker
+	bench/start.sh $(RELEASE)/milena-broker
+
+.PHONY: ci
+ci: setup lint test e2e demo bench ## everything, quick checks first
+	@tests/kubernetes/down.sh

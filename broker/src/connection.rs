@@ -1,0 +1,281 @@
+//! One client connection: frames in, responses out, in request order.
+//!
+//! A single task owns the socket. It reads frames, starts each request by polling its handler once, and keeps the
+//! unfinished ones in a queue whose front is the next response to leave. What must happen in request order (an
+//! append, a coordinator's mailbox) happens before a handler's first await, so that pipelined produce requests are
+//! appended in order while they wait for replication together.
+//!
+//! Limits: `socket.request.max.bytes` for a frame, [`REQUESTS_IN_FLIGHT_MAX`] requests a connection, and the broker's
+//! [`RequestMemory`] for frames above [`UNACCOUNTED_FRAME_BYTES_MAX`]. A length prefix reserves nothing: the buffer
+//! grows with the bytes that arrive. While a response is being written nothing is read, so a client that never reads
+//! costs one response and one buffer until `connections.max.idle.ms` ends it.
+//!
+//! Source: the Kafka protocol guide, "Network"; `SocketServer` and `Processor` of Apache Kafka for what closes a
+//! connection.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures::future::BoxFuture;
+use milena_protocol::{Encoder, frames};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::{Broker, Origin};
+use crate::dispatch::{self, Close};
+
+mod write;
+
+/// Requests of one connection that may be unanswered at a time; further frames stay in the socket.
+const REQUESTS_IN_FLIGHT_MAX: usize = 64;
+/// Free space kept in the read buffer of a connection, in bytes.
+const READ_CHUNK_BYTES: usize = 16 * 1024;
+/// Frames up to this many bytes are not charged to [`RequestMemory`].
+const UNACCOUNTED_FRAME_BYTES_MAX: usize = 64 * 1024;
+/// How long a charged frame may take to arrive once its memory is granted.
+const CHARGED_FRAME_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes that one permit of [`RequestMemory`] stands for.
+const PERMIT_BYTES: usize = 1024;
+
+/// The bound on the bytes of large requests in flight, over all connections. One request above the whole bound is
+/// admitted alone.
+#[derive(Debug)]
+pub(crate) struct RequestMemory {
+    permits: Arc<Semaphore>,
+    total: u32,
+}
+
+impl RequestMemory {
+    /// A bound of `bytes_max` bytes, rounded up to whole KiB.
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        let total = u32::try_from(bytes_max.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
+        Self { permits: Arc::new(Semaphore::new(total as usize)), total }
+    }
+
+    async fn acquire(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let wanted = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX).min(self.total);
+        self.permits.clone().acquire_many_owned(wanted).await.ok()
+    }
+}
+
+/// A request whose response has not left yet.
+struct InFlight {
+    response: BoxFuture<'static, Result<Option<Encoder>, Close>>,
+    done: Option<Result<Option<Encoder>, Close>>,
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
+/// Why a connection ended, for its one log line. `None` ends are ordinary.
+type End = Option<String>;
+
+/// Serves `stream` until the peer leaves, breaks the protocol, idles out, or `stop` is cancelled and what was
+/// begun is answered.
+pub(crate) async fn serve(broker: Arc<Broker>, origin: Origin, stream: TcpStream, stop: CancellationToken) {
+    let peer = origin.peer;
+    let mut connection = Connection {
+        idle: broker.config.connections_max_idle(),
+        frame_bytes_max: broker.config.socket_request_max_bytes(),
+        broker,
+        origin,
+        stream,
+        buffer: BytesMut::new(),
+        in_flight: VecDeque::new(),
+        memory: None,
+    };
+    if let Some(reason) = connection.run(&stop).await {
+        tracing::info!(%peer, reason, "closed connection");
+    }
+}
+
+struct Connection {
+    broker: Arc<Broker>,
+    origin: Origin,
+    stream: TcpStream,
+    buffer: BytesMut,
+    in_flight: VecDeque<InFlight>,
+    /// Granted for the frame that is arriving now.
+    memory: Option<OwnedSemaphorePermit>,
+    frame_bytes_max: usize,
+    idle: Option<Duration>,
+}
+
+/// What the connection turns to next.
+enum Step {
+    Read(usize),
+    Respond(Result<Option<Encoder>, Close>),
+    Stop,
+    Idle,
+}
+
+impl Connection {
+    async fn run(&mut self, stop: &CancellationToken) -> End {
+        loop {
+            match self.start_buffered_requests().await {
+                Ok(()) => {}
+                Err(close) => return close.reason(),
+            }
+            if stop.is_cancelled() && self.in_flight.is_empty() {
+                return None;
+            }
+            match self.step(stop).await {
+                Ok(Step::Read(0)) => return self.end_of_stream(),
+                Ok(Step::Read(_) | Step::Stop) => {}
+                Ok(Step::Idle) => return Some("idle for connections.max.idle.ms".to_owned()),
+                Ok(Step::Respond(Ok(None))) => {}
+                Ok(Step::Respond(Ok(Some(response)))) => {
+                    if let Err(reason) = self.write(response).await {
+                        return reason;
+                    }
+                }
+                Ok(Step::Respond(Err(close))) => return close.reason(),
+                Err(error) => return ordinary(error),
+            }
+        }
+    }
+
+    /// Waits for the first of: a response at the front of the queue, bytes, the stop, the idle limit.
+    async fn step(&mut self, stop: &CancellationToken) -> std::io::Result<Step> {
+        let may_read = self.in_flight.len() < REQUESTS_IN_FLIGHT_MAX && !stop.is_cancelled();
+        let idle = if self.in_flight.is_empty() { self.idle } else { None };
+        let Self { stream, buffer, in_flight, .. } = self;
+        tokio::select! {
+            biased;
+            response = front(in_flight) => Ok(Step::Respond(response)),
+            () = stop.cancelled(), if may_read => Ok(Step::Stop),
+            read = stream.read_buf(buffer), if may_read => read.map(Step::Read),
+            () = sleep(idle), if idle.is_some() => Ok(Step::Idle),
+        }
+    }
+
+    fn end_of_stream(&self) -> End {
+        (!self.buffer.is_empty()).then(|| format!("stream ended {} bytes into a frame", self.buffer.len()))
+    }
+
+    /// Starts every whole frame of the buffer and makes room for the next read.
+    async fn start_buffered_requests(&mut self) -> Result<(), Close> {
+        while self.in_flight.len() < REQUESTS_IN_FLIGHT_MAX {
+            let Some(frame) = self.next_frame().await? else { break };
+            let memory = self.memory.take();
+            self.start(frame, memory).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a whole frame off the buffer, or reserves what the next read needs.
+    async fn next_frame(&mut self) -> Result<Option<Bytes>, Close> {
+        let Some(prefix) = self.buffer.first_chunk::<4>() else {
+            self.buffer.reserve(READ_CHUNK_BYTES);
+            return Ok(None);
+        };
+        let claimed = i32::from_be_bytes(*prefix);
+        let length = usize::try_from(claimed).ok().filter(|length| *length <= self.frame_bytes_max).ok_or_else(|| {
+            Close::because(format!("request of {claimed} bytes is outside 0..={}", self.frame_bytes_max))
+        })?;
+        if self.buffer.len() < 4 + length && length > UNACCOUNTED_FRAME_BYTES_MAX {
+            self.receive_charged(length).await?;
+        }
+        if self.buffer.len() < 4 + length {
+            self.buffer.reserve((4 + length - self.buffer.len()).min(READ_CHUNK_BYTES));
+            return Ok(None);
+        }
+        self.buffer.advance(4);
+        Ok(Some(self.buffer.split_to(length).freeze()))
+    }
+
+    /// Receives the rest of a large frame under its memory grant. Requests in flight are answered first: their
+    /// memory may be what this frame waits for.
+    async fn receive_charged(&mut self, length: usize) -> Result<(), Close> {
+        while let Some(response) = front_if_any(&mut self.in_flight).await {
+            if let Some(response) = response? {
+                self.write(response).await.map_err(Close::from_end)?;
+            }
+        }
+        let closed = || Close::because("broker is stopping".to_owned());
+        self.memory = Some(self.broker.request_memory.acquire(length).await.ok_or_else(closed)?);
+        let receive = async {
+            while self.buffer.len() < 4 + length {
+                let missing = 4 + length - self.buffer.len();
+                // Doubling keeps a stalled frame at twice what really arrived.
+                self.buffer.reserve(missing.min(self.buffer.len().max(READ_CHUNK_BYTES)));
+                if self.stream.read_buf(&mut self.buffer).await.map_err(Close::from_io)? == 0 {
+                    return Err(Close::because(format!("stream ended with {missing} bytes of a frame missing")));
+                }
+            }
+            Ok(())
+        };
+        timeout(CHARGED_FRAME_TIMEOUT, receive)
+            .await
+            .unwrap_or_else(|_| Err(Close::because(format!("frame of {length} bytes took too long to arrive"))))
+    }
+
+    async fn start(&mut self, frame: Bytes, memory: Option<OwnedSemaphorePermit>) -> Result<(), Close> {
+        self.broker.metrics.bytes_received(frame.len() + 4);
+        let request = frames::parse_request(frame).map_err(|error| Close::because(error.to_string()))?;
+        let mut response = dispatch::dispatch(&self.broker, &self.origin, request)?;
+        let done = match futures::poll!(&mut response) {
+            std::task::Poll::Ready(result) => Some(result),
+            std::task::Poll::Pending => None,
+        };
+        self.in_flight.push_back(InFlight { response, done, _memory: memory });
+        Ok(())
+    }
+
+    async fn write(&mut self, response: Encoder) -> Result<(), End> {
+        let limit = self.idle.unwrap_or(Duration::MAX);
+        match timeout(limit, write::response(&mut self.stream, response)).await {
+            Ok(Ok(bytes)) => {
+                self.broker.metrics.bytes_sent(bytes);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(ordinary(error)),
+            Err(_) => Err(Some("peer does not read its responses".to_owned())),
+        }
+    }
+}
+
+/// Resolves with the response at the front of the queue, never while the queue is empty. Cancel safe.
+async fn front(in_flight: &mut VecDeque<InFlight>) -> Result<Option<Encoder>, Close> {
+    match front_if_any(in_flight).await {
+        Some(response) => response,
+        None => std::future::pending().await,
+    }
+}
+
+async fn front_if_any(in_flight: &mut VecDeque<InFlight>) -> Option<Result<Option<Encoder>, Close>> {
+    let first = in_flight.front_mut()?;
+    let response = match first.done.take() {
+        Some(done) => done,
+        None => (&mut first.response).await,
+    };
+    in_flight.pop_front();
+    Some(response)
+}
+
+async fn sleep(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A peer that vanishes is an ordinary end; every other error is worth its log line.
+fn ordinary(error: std::io::Error) -> End {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut};
+    match error.kind() {
+        BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut => None,
+        _ => Some(error.to_string()),
+    }
+}
+
+impl Close {
+    fn from_io(error: std::io::Error) -> Self {
+        Self::from_end(ordinary(error))
+    }
+}
+

@@ -1,0 +1,166 @@
+//! The protocol table: which request goes to which handler, and what ApiVersions advertises.
+//!
+//! One line per API. A key or version outside the table closes the connection with one log line, as Apache Kafka does;
+//! only ApiVersions answers a version it does not know (KIP-511), because that is how clients find out.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+use milena_protocol::frames::{self, RequestFrame};
+use milena_protocol::messages::*;
+use milena_protocol::{Encoder, Message, Request};
+
+use crate::api;
+use crate::broker::{Broker, Origin, RequestContext};
+
+/// The connection is beyond repair; the reason is its log line, `None` for an ordinary end.
+#[derive(Debug)]
+pub(crate) struct Close(Option<String>);
+
+impl Close {
+    pub(crate) fn because(reason: String) -> Self {
+        Self(Some(reason))
+    }
+
+    pub(crate) fn from_end(end: Option<String>) -> Self {
+        Self(end)
+    }
+
+    pub(crate) fn reason(self) -> Option<String> {
+        self.0
+    }
+}
+
+/// What a handler makes of its request. A plain response converts into `Send`.
+pub(crate) enum Answer<R> {
+    Send(R),
+    /// The request asks for no answer.
+    Silent,
+    /// The connection must end, with this log line.
+    Close(String),
+}
+
+impl<R> From<R> for Answer<R> {
+    fn from(response: R) -> Self {
+        Self::Send(response)
+    }
+}
+
+/// The answer to come: `None` where the request asks for no answer (produce with `acks=0`).
+pub(crate) type Response = BoxFuture<'static, Result<Option<Encoder>, Close>>;
+
+/// An API of the table.
+#[derive(Debug, Clone)]
+pub(crate) struct Advertised {
+    pub(crate) key: i16,
+    pub(crate) name: &'static str,
+    pub(crate) versions: RangeInclusive<i16>,
+    /// Whether the controller listener serves it too.
+    pub(crate) on_controller: bool,
+}
+
+/// Listeners that serve an API.
+macro_rules! on_controller {
+    (B) => {
+        false
+    };
+    (BC) => {
+        true
+    };
+}
+
+macro_rules! apis {
+    ($($request:ident, $versions:expr, $listeners:ident => $module:ident;)*) => {
+        /// Every API of the table, by key.
+        pub(crate) fn advertised() -> Vec<Advertised> {
+            vec![$(Advertised {
+                key: <$request>::KEY,
+                name: <$request>::NAME,
+                versions: $versions,
+                on_controller: on_controller!($listeners),
+            }),*]
+        }
+
+        fn start(broker: Arc<Broker>, context: RequestContext, frame: RequestFrame) -> Result<Response, Close> {
+            match frame.key {
+                $(<$request>::KEY if $versions.contains(&frame.version)
+                    && (on_controller!($listeners) || !context.listener.is_controller) =>
+                {
+                    let request: $request = decode(&frame)?;
+                    Ok(Box::pin(async move {
+                        let answer = Answer::from(api::$module::handle(&broker, &context, request).await);
+                        respond(&frame, answer)
+                    }))
+                })*
+                _ => Err(Close::because(unsupported(&frame))),
+            }
+        }
+    };
+}
+
+apis! {
+    ProduceRequest, 0..=13, B => produce;
+    FetchRequest, 4..=18, B => fetch;
+    ListOffsetsRequest, 1..=11, B => list_offsets;
+    MetadataRequest, 0..=13, B => metadata;
+    OffsetCommitRequest, 2..=10, B => offset_commit;
+    OffsetFetchRequest, 1..=10, B => offset_fetch;
+    FindCoordinatorRequest, 0..=6, B => find_coordinator;
+    JoinGroupRequest, 0..=9, B => join_group;
+    HeartbeatRequest, 0..=4, B => heartbeat;
+    LeaveGroupRequest, 0..=5, B => leave_group;
+    SyncGroupRequest, 0..=5, B => sync_group;
+    DescribeGroupsRequest, 0..=6, B => describe_groups;
+    ListGroupsRequest, 0..=5, B => list_groups;
+    ApiVersionsRequest, 0..=4, BC => api_versions;
+    CreateTopicsRequest, 2..=7, BC => create_topics;
+    DeleteTopicsRequest, 1..=6, BC => delete_topics;
+    InitProducerIdRequest, 0..=5, B => init_producer_id;
+    DescribeConfigsRequest, 1..=4, BC => describe_configs;
+    CreatePartitionsRequest, 0..=3, BC => create_partitions;
+    DeleteGroupsRequest, 0..=2, B => delete_groups;
+    IncrementalAlterConfigsRequest, 0..=1, BC => incremental_alter_configs;
+    DescribeClusterRequest, 0..=2, BC => describe_cluster;
+    DescribeTopicPartitionsRequest, 0..=0, B => describe_topic_partitions;
+}
+
+/// Starts the handler of `frame`. The future does its ordered part in its first poll.
+pub(crate) fn dispatch(broker: &Arc<Broker>, origin: &Origin, frame: RequestFrame) -> Result<Response, Close> {
+    if frame.key == ApiVersionsRequest::KEY && !(0..=4).contains(&frame.version) {
+        let frame = RequestFrame { version: 0, ..frame };
+        let response = respond(&frame, Answer::Send(api::api_versions::unknown_version(origin)));
+        return Ok(Box::pin(std::future::ready(response)));
+    }
+    let context = RequestContext {
+        version: frame.version,
+        client_id: frame.client_id.clone().unwrap_or_default(),
+        peer: origin.peer,
+        listener: origin.listener.clone(),
+    };
+    let (key, started, metrics) = (frame.key, Instant::now(), broker.metrics.clone());
+    let response = start(broker.clone(), context, frame)?;
+    Ok(Box::pin(async move {
+        let result = response.await;
+        metrics.request(key, started.elapsed());
+        result
+    }))
+}
+
+fn decode<R: Request>(frame: &RequestFrame) -> Result<R, Close> {
+    frames::decode_request(frame)
+        .map_err(|error| Close::because(format!("{} version {}: {error}", R::NAME, frame.version)))
+}
+
+fn respond<R: Message>(frame: &RequestFrame, answer: Answer<R>) -> Result<Option<Encoder>, Close> {
+    match answer {
+        Answer::Send(response) => Ok(Some(frames::response_frame(frame, &response))),
+        Answer::Silent => Ok(None),
+        Answer::Close(reason) => Err(Close::because(reason)),
+    }
+}
+
+fn unsupported(frame: &RequestFrame) -> String {
+    format!("request of key {} version {} is not served on this listener", frame.key, frame.version)
+}
