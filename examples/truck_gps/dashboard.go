@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// dashboard shows once a second how the part of the fleet that this member sees moves.
+func dashboard(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("dashboard takes no arguments\n%s", usage)
+	}
+	board := newBoard(time.Now())
+	return consume(ctx, "dashboard", func(record *kgo.Record) {
+		position, err := parsePosition(record.Value)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "dashboard: partition=%d offset=%d: %v\n", record.Partition, record.Offset, err)
+			return
+		}
+		board.update(position)
+		if line, due := board.line(time.Now()); due {
+			fmt.Printf("%s latest %s partition=%d offset=%d\n", line, position, record.Partition, record.Offset)
+		}
+	})
+}
+
+// board holds the last position of each truck.
+type board struct {
+	trucks  map[string]Position
+	records int
+	printed time.Time
+}
+
+func newBoard(now time.Time) *board {
+	return &board{trucks: map[string]Position{}, printed: now}
+}
+
+func (b *board) update(position Position) {
+	b.trucks[position.Truck] = position
+	b.records++
+}
+
+// line sums the board up; it is due once a second.
+func (b *board) line(now time.Time) (string, bool) {
+	if now.Sub(b.printed) < time.Second {
+		return "", false
+	}
+	b.printed = now
+	var sum float64
+	for _, position := range b.trucks {
+		sum += position.SpeedKmh
+	}
+	average := sum / float64(len(b.trucks))
+	return fmt.Sprintf("dashboard trucks=%d records=%d average_speed=%.0f", len(b.trucks), b.records, average), true
+}
