@@ -1,0 +1,30 @@
+//! The handlers, one file per API. Each opens with its key, versions and behaviour.
+//!
+//! `handle(broker, context, request)` yields the response of the same API; error codes of `core` become wire codes here
+//! and nowhere else. What must happen in request order happens before the first await.
+
+pub(crate) mod api_versions;
+pub(crate) mod authorized_operations;
+pub(crate) mod create_partitions;
+pub(crate) mod create_topics;
+pub(crate) mod delete_groups;
+pub(crate) mod delete_topics;
+pub(crate) mod describe_cluster;
+pub(crate) mod describe_configs;
+pub(crate) mod describe_groups;
+pub(crate) mod describe_topic_partitions;
+pub(crate) mod fetch;
+pub(crate) mod find_coordinator;
+pub(crate) mod heartbeat;
+pub(crate) mod incremental_alter_configs;
+pub(crate) mod init_producer_id;
+pub(crate) mod join_group;
+pub(crate) mod leave_group;
+pub(crate) mod list_groups;
+pub(crate) mod list_offsets;
+pub(crate) mod metadata;
+pub(crate) mod offset_commit;
+pub(crate) mod offset_fetch;
+pub(crate) mod produce;
+pub(crate) mod sync_group;
+pub(crate) mod unbuilt;
