@@ -32,9 +32,9 @@ func TestOwnershipFollowsTheRebalances(t *testing.T) {
 func TestBoardSumsUpOnceASecond(t *testing.T) {
 	start := time.Unix(0, 0)
 	board := newBoard(start)
-	board.update(Position{Truck: "truck-0001", SpeedKmh: 50})
-	board.update(Position{Truck: "truck-0002", SpeedKmh: 70})
-	board.update(Position{Truck: "truck-0001", SpeedKmh: 80})
+	board.update(Position{Truck: "truck-0001", SpeedKmh: 50, Time: start})
+	board.update(Position{Truck: "truck-0002", SpeedKmh: 70, Time: start})
+	board.update(Position{Truck: "truck-0001", SpeedKmh: 80, Time: start})
 	if line, due := board.line(start.Add(999 * time.Millisecond)); due {
 		t.Fatalf("due too early: %s", line)
 	}
@@ -44,6 +44,21 @@ func TestBoardSumsUpOnceASecond(t *testing.T) {
 	}
 	if _, due := board.line(start.Add(1500 * time.Millisecond)); due {
 		t.Fatal("due twice in a second")
+	}
+}
+
+func TestSilentTrucksGoOffTheBoard(t *testing.T) {
+	start := time.Unix(0, 0)
+	board := newBoard(start)
+	board.update(Position{Truck: "truck-0001", SpeedKmh: 50, Time: start})
+	board.update(Position{Truck: "truck-0002", SpeedKmh: 70, Time: start.Add(staleAfter)})
+	line, _ := board.line(start.Add(staleAfter + time.Second))
+	if want := "dashboard trucks=1 records=2 average_speed=70"; line != want {
+		t.Fatalf("%q, want %q", line, want)
+	}
+	line, _ = board.line(start.Add(3 * staleAfter))
+	if want := "dashboard trucks=0 records=2 average_speed=0"; line != want {
+		t.Fatalf("%q, want %q", line, want)
 	}
 }
 

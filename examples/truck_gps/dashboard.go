@@ -28,6 +28,9 @@ func dashboard(ctx context.Context, args []string) error {
 	})
 }
 
+// staleAfter is when a truck goes off the board: it is silent, or another member has its partition now.
+const staleAfter = 30 * time.Second
+
 // board holds the last position of each truck.
 type board struct {
 	trucks  map[string]Position
@@ -51,9 +54,13 @@ func (b *board) line(now time.Time) (string, bool) {
 	}
 	b.printed = now
 	var sum float64
-	for _, position := range b.trucks {
+	for truck, position := range b.trucks {
+		if now.Sub(position.Time) > staleAfter {
+			delete(b.trucks, truck)
+			continue
+		}
 		sum += position.SpeedKmh
 	}
-	average := sum / float64(len(b.trucks))
+	average := sum / float64(max(1, len(b.trucks)))
 	return fmt.Sprintf("dashboard trucks=%d records=%d average_speed=%.0f", len(b.trucks), b.records, average), true
 }
