@@ -1,1 +1,4 @@
-//! 
+//! The decisions of a broker, a controller and the coordinators: pure, no tokio, no files, no clock, no global
+//! randomness. Time and random numbers are arguments; durable state changes only by replaying records.
+
+pub mod config;

@@ -1,0 +1,244 @@
+//! The value that is in effect: own value, then dynamic broker values, then the file, then the default.
+//!
+//! [`Layers`] holds what there is; [`Layers::topic`] and friends resolve one key with its source and synonyms, as
+//! DescribeConfigs shows them; [`TopicConfig`] is the typed whole that a partition and its log work with.
+
+use bytestring::ByteString;
+
+use super::topic::{self, Synonym};
+use super::{Key, Properties, Type, Value, broker, group};
+
+/// Values of one resource in the metadata image.
+pub type Values = imbl::OrdMap<ByteString, ByteString>;
+
+/// Where a value comes from, as DescribeConfigs numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i8)]
+pub enum Source {
+    /// Set on the topic.
+    Topic = 1,
+    /// Set on this broker while it ran.
+    DynamicBroker = 2,
+    /// Set on all brokers while they ran.
+    DynamicDefaultBroker = 3,
+    /// From the file, the environment or an override.
+    StaticBroker = 4,
+    /// Nobody set anything.
+    Default = 5,
+    /// Set on the client-metrics subscription.
+    ClientMetrics = 7,
+    /// Set on the group.
+    Group = 8,
+}
+
+/// A value with the name it was found under.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The key that holds it.
+    pub name: &'static str,
+    /// The value; `None` where Kafka's default is none either.
+    pub value: Option<String>,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// What is configured, from the strongest to the weakest layer.
+#[derive(Debug, Clone, Copy)]
+pub struct Layers<'a> {
+    /// Values of the topic, group or subscription itself.
+    pub own: Option<&'a Values>,
+    /// Dynamic values of this broker.
+    pub broker: Option<&'a Values>,
+    /// Dynamic values of all brokers.
+    pub cluster: Option<&'a Values>,
+    /// File, environment and overrides.
+    pub file: &'a Properties,
+}
+
+impl Layers<'_> {
+    /// A topic key: the value in effect first, then every weaker one that is set.
+    pub fn topic(&self, key: &'static Key) -> Vec<Found> {
+        let mut found: Vec<Found> = own(self.own, key, Source::Topic).into_iter().collect();
+        let synonyms = topic::synonyms(key);
+        for synonym in &synonyms {
+            found.extend(self.dynamic_and_file(synonym.key).into_iter().map(|value| scaled(value, synonym)));
+        }
+        let name = synonyms.first().map_or(key.name, |synonym| synonym.key.name);
+        found.push(default(name, key));
+        found
+    }
+
+    /// A broker key: the value in effect first, then every weaker one that is set.
+    pub fn broker(&self, key: &'static Key) -> Vec<Found> {
+        let mut found: Vec<Found> =
+            broker::synonyms(key).into_iter().flat_map(|synonym| self.dynamic_and_file(synonym)).collect();
+        found.push(default(key.name, key));
+        found
+    }
+
+    /// A group key: the value in effect first, then every weaker one that is set.
+    pub fn group(&self, key: &'static Key) -> Vec<Found> {
+        let mut found: Vec<Found> = own(self.own, key, Source::Group).into_iter().collect();
+        let synonym = group::synonym(key);
+        found.extend(synonym.into_iter().flat_map(|synonym| self.dynamic_and_file(synonym)));
+        found.push(default(synonym.map_or(key.name, |synonym| synonym.name), key));
+        found
+    }
+
+    fn dynamic_and_file(&self, key: &'static Key) -> Vec<Found> {
+        let file = self.file.explicit(key).map(|value| Found {
+            name: key.name,
+            value: Some(value.to_owned()),
+            source: Source::StaticBroker,
+        });
+        let broker = own(self.broker, key, Source::DynamicBroker);
+        let cluster = own(self.cluster, key, Source::DynamicDefaultBroker);
+        [broker, cluster, file].into_iter().flatten().collect()
+    }
+}
+
+/// The value of a client-metrics key, the one in effect first.
+pub fn client_metrics(values: Option<&Values>, key: &'static Key) -> Vec<Found> {
+    own(values, key, Source::ClientMetrics).into_iter().chain([default(key.name, key)]).collect()
+}
+
+fn own(values: Option<&Values>, key: &'static Key, source: Source) -> Option<Found> {
+    let value = values?.get(key.name)?;
+    Some(Found { name: key.name, value: Some(value.to_string()), source })
+}
+
+fn default(name: &'static str, key: &Key) -> Found {
+    Found { name, value: key.default.map(str::to_owned), source: Source::Default }
+}
+
+fn scaled(found: Found, synonym: &Synonym) -> Found {
+    if synonym.scale == 1 {
+        return found;
+    }
+    let number = found.value.as_deref().and_then(|text| text.trim().parse::<i64>().ok());
+    let value = number.map(|n| if n < 0 { n } else { n.saturating_mul(synonym.scale) }.to_string());
+    Found { value, ..found }
+}
+
+/// The codec of stored batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompressionType {
+    /// As the producer sent them.
+    Producer,
+    /// Not compressed.
+    Uncompressed,
+    /// gzip at this level, -1 the default.
+    Gzip(i32),
+    /// snappy.
+    Snappy,
+    /// lz4 at this level.
+    Lz4(i32),
+    /// zstd at this level.
+    Zstd(i32),
+}
+
+/// Everything a topic is configured with, resolved and typed. Units are in the names; -1 is unlimited where Kafka says so.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "each field is the topic key of the same name")]
+pub struct TopicConfig {
+    pub cleanup_delete: bool,
+    pub cleanup_compact: bool,
+    pub compression_type: CompressionType,
+    pub delete_retention_ms: i64,
+    pub file_delete_delay_ms: i64,
+    pub flush_messages: i64,
+    pub flush_ms: i64,
+    pub index_interval_bytes: i32,
+    pub max_compaction_lag_ms: i64,
+    pub max_message_bytes: i32,
+    pub message_timestamp_after_max_ms: i64,
+    pub message_timestamp_before_max_ms: i64,
+    /// `message.timestamp.type=LogAppendTime`.
+    pub log_append_time: bool,
+    pub min_cleanable_dirty_ratio: f64,
+    pub min_compaction_lag_ms: i64,
+    pub min_insync_replicas: i32,
+    pub preallocate: bool,
+    pub retention_bytes: i64,
+    pub retention_ms: i64,
+    pub segment_bytes: i32,
+    pub segment_index_bytes: i32,
+    pub segment_jitter_ms: i64,
+    pub segment_ms: i64,
+    pub unclean_leader_election_enable: bool,
+}
+
+impl TopicConfig {
+    /// Resolves every key. A stored value that no longer parses counts as unset.
+    pub fn resolve(layers: &Layers<'_>) -> Self {
+        let text = |key| in_effect(layers, key);
+        let long = |key| number(&text(key));
+        let int = |key| i32::try_from(number(&text(key))).unwrap_or(i32::MAX);
+        let flag = |key| text(key) == Value::Boolean(true);
+        let policy = |word: &str| matches!(text(&topic::CLEANUP_POLICY), Value::List(l) if l.iter().any(|e| e == word));
+        Self {
+            cleanup_delete: policy("delete"),
+            cleanup_compact: policy("compact"),
+            compression_type: compression_type(layers),
+            delete_retention_ms: long(&topic::DELETE_RETENTION_MS),
+            file_delete_delay_ms: long(&topic::FILE_DELETE_DELAY_MS),
+            flush_messages: long(&topic::FLUSH_MESSAGES),
+            flush_ms: long(&topic::FLUSH_MS),
+            index_interval_bytes: int(&topic::INDEX_INTERVAL_BYTES),
+            max_compaction_lag_ms: long(&topic::MAX_COMPACTION_LAG_MS),
+            max_message_bytes: int(&topic::MAX_MESSAGE_BYTES),
+            message_timestamp_after_max_ms: long(&topic::MESSAGE_TIMESTAMP_AFTER_MAX_MS),
+            message_timestamp_before_max_ms: long(&topic::MESSAGE_TIMESTAMP_BEFORE_MAX_MS),
+            log_append_time: text(&topic::MESSAGE_TIMESTAMP_TYPE) == Value::Text("LogAppendTime".to_owned()),
+            min_cleanable_dirty_ratio: real(&text(&topic::MIN_CLEANABLE_DIRTY_RATIO)),
+            min_compaction_lag_ms: long(&topic::MIN_COMPACTION_LAG_MS),
+            min_insync_replicas: int(&topic::MIN_INSYNC_REPLICAS),
+            preallocate: flag(&topic::PREALLOCATE),
+            retention_bytes: long(&topic::RETENTION_BYTES),
+            retention_ms: long(&topic::RETENTION_MS),
+            segment_bytes: segment_bytes(layers),
+            segment_index_bytes: int(&topic::SEGMENT_INDEX_BYTES),
+            segment_jitter_ms: long(&topic::SEGMENT_JITTER_MS),
+            segment_ms: long(&topic::SEGMENT_MS),
+            unclean_leader_election_enable: flag(&topic::UNCLEAN_LEADER_ELECTION_ENABLE),
+        }
+    }
+}
+
+fn in_effect(layers: &Layers<'_>, key: &'static Key) -> Value {
+    let parsed = |found: Found| found.value.and_then(|text| key.parse(&text).ok());
+    layers.topic(key).into_iter().find_map(parsed).unwrap_or_else(|| match key.value_type {
+        Type::List => Value::List(Vec::new()),
+        Type::String => Value::Text(String::new()),
+        _ => Value::Integer(0),
+    })
+}
+
+fn number(value: &Value) -> i64 {
+    if let Value::Integer(number) = value { *number } else { 0 }
+}
+
+fn real(value: &Value) -> f64 {
+    if let Value::Real(number) = value { *number } else { 0.0 }
+}
+
+fn segment_bytes(layers: &Layers<'_>) -> i32 {
+    let own = number(&in_effect(layers, &topic::INTERNAL_SEGMENT_BYTES));
+    let bytes = if own > 0 { own } else { number(&in_effect(layers, &topic::SEGMENT_BYTES)) };
+    i32::try_from(bytes).unwrap_or(i32::MAX)
+}
+
+fn compression_type(layers: &Layers<'_>) -> CompressionType {
+    let level = |key| i32::try_from(number(&in_effect(layers, key))).unwrap_or(-1);
+    match in_effect(layers, &topic::COMPRESSION_TYPE) {
+        Value::Text(name) => match name.as_str() {
+            "uncompressed" => CompressionType::Uncompressed,
+            "gzip" => CompressionType::Gzip(level(&topic::COMPRESSION_GZIP_LEVEL)),
+            "snappy" => CompressionType::Snappy,
+            "lz4" => CompressionType::Lz4(level(&topic::COMPRESSION_LZ4_LEVEL)),
+            "zstd" => CompressionType::Zstd(level(&topic::COMPRESSION_ZSTD_LEVEL)),
+            _ => CompressionType::Producer,
+        },
+        _ => CompressionType::Producer,
+    }
+}

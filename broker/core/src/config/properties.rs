@@ -1,0 +1,69 @@
+//! The broker's own properties: validated text under known keys, read through typed getters.
+
+use std::collections::BTreeMap;
+
+use super::{ConfigError, Key, Value, broker, parse};
+
+/// Broker properties as set by file, environment and overrides. Everything unset has its default.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Properties {
+    values: BTreeMap<&'static str, String>,
+}
+
+impl Properties {
+    /// Sets the key called `name`, replacing an earlier value. Unknown names and invalid values are refused.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), ConfigError> {
+        let key = broker::key(name).ok_or_else(|| ConfigError(format!("Unknown broker config name: {name}")))?;
+        key.parse(value)?;
+        self.values.insert(key.name, value.to_owned());
+        Ok(())
+    }
+
+    /// What was set for `key`, if anything was.
+    pub fn explicit(&self, key: &Key) -> Option<&str> {
+        self.values.get(key.name).map(String::as_str)
+    }
+
+    /// Every value that was set.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.values.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// The text of `key` or its default; `None` where Kafka has no default.
+    pub fn text(&self, key: &Key) -> Option<&str> {
+        self.explicit(key).or(key.default).map(str::trim)
+    }
+
+    /// The value of an integer key. Keys without a default answer `None` while unset.
+    pub fn integer(&self, key: &Key) -> Option<i64> {
+        match self.value(key)? {
+            Value::Integer(number) => Some(number),
+            other => unreachable!("{} is not an integer key: {other:?}", key.name),
+        }
+    }
+
+    /// The value of an `Int` or `Short` key that has a default.
+    pub fn int(&self, key: &Key) -> i32 {
+        let value = self.integer(key).expect("key has a default");
+        i32::try_from(value).expect("validated as an int when it was set")
+    }
+
+    /// The value of a `Long` key that has a default.
+    pub fn long(&self, key: &Key) -> i64 {
+        self.integer(key).expect("key has a default")
+    }
+
+    /// The value of a `Boolean` key.
+    pub fn boolean(&self, key: &Key) -> bool {
+        self.value(key) == Some(Value::Boolean(true))
+    }
+
+    /// The entries of a `List` key; empty while unset.
+    pub fn list(&self, key: &Key) -> Vec<&str> {
+        self.text(key).map(|text| parse::list(text).collect()).unwrap_or_default()
+    }
+
+    fn value(&self, key: &Key) -> Option<Value> {
+        self.text(key).map(|text| key.parse(text).expect("validated when it was set, or a default"))
+    }
+}

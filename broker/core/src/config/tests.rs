@@ -1,0 +1,78 @@
+//! Tables over the registry, and Kafka's words for what it refuses.
+
+use super::effective::{CompressionType, Layers, Source, TopicConfig, Values};
+use super::{Properties, broker, client_metrics, group, topic};
+
+#[test]
+fn every_default_is_valid_and_every_name_is_declared_once() {
+    let all = broker::keys().chain(topic::KEYS.iter().copied()).chain(group::KEYS.iter().copied());
+    for key in all.chain(client_metrics::KEYS.iter().copied()) {
+        if let Some(default) = key.default {
+            key.parse(default).unwrap_or_else(|error| panic!("default of {}: {error}", key.name));
+        }
+    }
+    let mut names: Vec<_> = broker::keys().map(|key| key.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!((names.len(), broker::keys().count()), (360, 360));
+    assert_eq!((topic::KEYS.len(), group::KEYS.len(), client_metrics::KEYS.len()), (34, 17, 3));
+}
+
+#[test]
+fn refusals_use_the_words_of_kafka() {
+    let refused = |name: &str, value: &str| {
+        let key = topic::key(name).or_else(|| broker::key(name)).expect("known key");
+        key.parse(value).expect_err("refused").0
+    };
+    let table = [
+        ("retention.ms", "abc", "Invalid value abc for configuration retention.ms: Not a number of type LONG"),
+        ("retention.ms", "-5", "Invalid value -5 for configuration retention.ms: Value must be at least -1"),
+        ("segment.bytes", "3", "Invalid value 3 for configuration segment.bytes: Value must be at least 1048576"),
+        ("segment.bytes", "99999999999", "Invalid value 99999999999 for configuration segment.bytes: Not a number of type INT"),
+        ("preallocate", "yes", "Invalid value yes for configuration preallocate: Expected value to be either true or false"),
+        ("cleanup.policy", "foo", "Invalid value foo for configuration cleanup.policy: String must be one of: compact, delete"),
+        ("min.cleanable.dirty.ratio", "2", "Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must be no more than 1"),
+        ("compression.gzip.level", "0", "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1"),
+        ("process.roles", "broker,broker", "Configuration 'process.roles' values must not be duplicated."),
+        ("process.roles", "", "Configuration 'process.roles' must not be empty. Valid values include: [broker, controller]"),
+    ];
+    for (name, value, message) in table {
+        assert_eq!(refused(name, value), message);
+    }
+}
+
+#[test]
+fn topic_values_are_checked_as_a_set() {
+    let refused = |values: &[(&str, &str)]| topic::validate(values.iter().copied()).expect_err("refused").0;
+    assert_eq!(refused(&[("segment.ms", "5"), ("foo", "x")]), "Unknown topic config name: foo");
+    assert_eq!(
+        refused(&[("min.compaction.lag.ms", "5"), ("max.compaction.lag.ms", "3")]),
+        "conflict topic config setting min.compaction.lag.ms (5) > max.compaction.lag.ms (3)"
+    );
+    assert!(topic::validate([("retention.ms", "5"), ("cleanup.policy", "")].into_iter()).is_ok());
+}
+
+#[test]
+fn a_topic_follows_its_own_value_then_the_broker_then_the_default() {
+    let mut file = Properties::default();
+    file.set("log.retention.hours", "2").unwrap();
+    file.set("compression.type", "zstd").unwrap();
+    let cluster = Values::unit("log.retention.ms".into(), "7000".into());
+    let own = Values::unit("retention.ms".into(), "5".into());
+    let layers = Layers { own: None, broker: None, cluster: None, file: &file };
+    let retention = |layers: Layers<'_>| {
+        let found = layers.topic(&topic::RETENTION_MS).remove(0);
+        (found.name, found.value.unwrap(), found.source)
+    };
+    assert_eq!(retention(layers), ("log.retention.hours", "7200000".into(), Source::StaticBroker));
+    let layers = Layers { cluster: Some(&cluster), ..layers };
+    assert_eq!(retention(layers), ("log.retention.ms", "7000".into(), Source::DynamicDefaultBroker));
+    let layers = Layers { own: Some(&own), ..layers };
+    assert_eq!(retention(layers), ("retention.ms", "5".into(), Source::Topic));
+
+    let resolved = TopicConfig::resolve(&layers);
+    assert_eq!(resolved.retention_ms, 5);
+    assert_eq!(resolved.compression_type, CompressionType::Zstd(3));
+    assert_eq!((resolved.segment_bytes, resolved.segment_ms), (1 << 30, 7 * 24 * 60 * 60 * 1000));
+    assert!(resolved.cleanup_delete && !resolved.cleanup_compact);
+}
