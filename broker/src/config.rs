@@ -1,0 +1,121 @@
+//! What this process was told to be: node id, roles, listeners, data directory, voters, and every broker key.
+//!
+//! Read once at the start from a `server.properties`, the `KAFKA_*` environment and `--override`s, weakest first;
+//! without any of them the process is a broker on localhost:9092 with its data in `./data`. Nothing is ignored in
+//! silence: an unknown key of a file or an override, and every key that promises what is not built, stops the start with
+//! one line. Unknown environment names only warn, because compose files set KAFKA_HEAP_OPTS and Kubernetes
+//! injects KAFKA_PORT.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use bytestring::ByteString;
+use milena_core::config::Properties;
+use milena_core::config::broker::{log, quorum, server};
+use milena_protocol::NodeId;
+
+mod listeners;
+mod source;
+mod unbuilt;
+mod voters;
+
+pub(crate) use listeners::Listener;
+pub(crate) use voters::Voters;
+
+/// A validated configuration. Listener ports are final once the server has bound them.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) node_id: NodeId,
+    /// Every listener, client and controller ones alike, in the order of `listeners`.
+    pub(crate) listeners: Vec<Listener>,
+    /// The listener that brokers use among themselves.
+    pub(crate) inter_broker_listener: String,
+    pub(crate) log_dir: PathBuf,
+    /// The cluster this process should belong to: formats an empty directory, is checked against a formatted one.
+    pub(crate) cluster_id: Option<ByteString>,
+    pub(crate) rack: Option<ByteString>,
+    pub(crate) voters: Voters,
+    /// Every key that was set; unset ones answer their defaults.
+    pub(crate) properties: Properties,
+}
+
+impl Config {
+    /// Reads the configuration from its three sources.
+    pub(crate) fn load(
+        file: Option<&Path>,
+        overrides: &[String],
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
+        let given = source::read(file, overrides, environment)?;
+        unbuilt::refuse(&given.properties)?;
+        let properties = given.properties;
+        roles(&properties)?;
+        let node_id = node_id(&properties)?;
+        let parsed = listeners::parse(&properties, given.is_sample)?;
+        Ok(Self {
+            node_id,
+            inter_broker_listener: listeners::inter_broker(&properties, &parsed)?,
+            voters: voters::parse(&properties, node_id)?,
+            listeners: parsed,
+            log_dir: log_dir(&properties)?,
+            cluster_id: given.cluster_id,
+            rack: properties.text(&quorum::BROKER_RACK).map(ByteString::from),
+            properties,
+        })
+    }
+
+    /// `connections.max.idle.ms`; `None` for never.
+    pub(crate) fn connections_max_idle(&self) -> Option<Duration> {
+        u64::try_from(self.properties.long(&server::CONNECTIONS_MAX_IDLE_MS)).ok().map(Duration::from_millis)
+    }
+
+    /// `socket.request.max.bytes`.
+    pub(crate) fn socket_request_max_bytes(&self) -> usize {
+        usize::try_from(self.properties.int(&server::SOCKET_REQUEST_MAX_BYTES)).unwrap_or_default()
+    }
+
+    /// `auto.create.topics.enable`.
+    pub(crate) fn auto_create_topics_enable(&self) -> bool {
+        self.properties.boolean(&server::AUTO_CREATE_TOPICS_ENABLE)
+    }
+
+    /// The listener of the controller's traffic.
+    pub(crate) fn controller_listener(&self) -> Option<&Listener> {
+        self.listeners.iter().find(|listener| listener.is_controller)
+    }
+}
+
+fn roles(properties: &Properties) -> anyhow::Result<()> {
+    let roles = properties.list(&quorum::PROCESS_ROLES);
+    ensure!(!roles.is_empty(), "Missing required configuration \"process.roles\" which has no default value.");
+    if roles.len() < 2 {
+        bail!("process.roles={} is not built yet: use broker,controller", roles.join(","));
+    }
+    Ok(())
+}
+
+fn node_id(properties: &Properties) -> anyhow::Result<NodeId> {
+    let node = properties.integer(&quorum::NODE_ID);
+    let broker = properties.integer(&quorum::BROKER_ID).filter(|id| *id >= 0);
+    if let (Some(node), Some(broker)) = (node, broker) {
+        ensure!(node == broker, "You must set `node.id` to the same value as `broker.id`.");
+    }
+    let id = node.or(broker).context("Missing required configuration \"node.id\" which has no default value.")?;
+    Ok(NodeId(i32::try_from(id)?))
+}
+
+fn log_dir(properties: &Properties) -> anyhow::Result<PathBuf> {
+    let key = if properties.explicit(&log::LOG_DIRS).is_some() { &log::LOG_DIRS } else { &log::LOG_DIR };
+    let directories = properties.list(key);
+    let [directory] = directories[..] else {
+        bail!("{}={}: more than one log directory is not built yet", key.name, directories.join(","));
+    };
+    if let Some(metadata) = properties.explicit(&quorum::METADATA_LOG_DIR).filter(|metadata| *metadata != directory) {
+        bail!("metadata.log.dir={metadata}: a separate directory for the metadata log is not built yet");
+    }
+    Ok(PathBuf::from(directory))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! The three sources of keys and how they are laid over each other: file, environment, overrides.
+//!
+//! Environment names follow the public container images: `KAFKA_` is dropped, then `___` is `-`, `__` is `_` and
+//! `_` is `.`. `CLUSTER_ID` is the cluster id.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use bytestring::ByteString;
+use milena_core::config::{Properties, broker};
+
+use super::unbuilt;
+
+/// The key, in files and overrides, of what containers call `CLUSTER_ID`.
+const CLUSTER_ID: &str = "cluster.id";
+/// What makes an environment a configuration of its own, so that the sample does not lie beneath it.
+const IDENTITY: [&str; 5] =
+    ["process.roles", "node.id", "broker.id", "controller.quorum.voters", "controller.quorum.bootstrap.servers"];
+/// The configuration of a process that was given none, as Kafka's own sample file has it.
+const SAMPLE: [(&str, &str); 11] = [
+    ("process.roles", "broker,controller"),
+    ("node.id", "1"),
+    ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
+    ("controller.listener.names", "CONTROLLER"),
+    ("inter.broker.listener.name", "PLAINTEXT"),
+    ("log.dirs", "./data"),
+    ("offsets.topic.replication.factor", "1"),
+    ("transaction.state.log.replication.factor", "1"),
+    ("transaction.state.log.min.isr", "1"),
+    ("share.coordinator.state.topic.replication.factor", "1"),
+    ("share.coordinator.state.topic.min.isr", "1"),
+];
+
+/// What was given.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) properties: Properties,
+    pub(super) cluster_id: Option<ByteString>,
+    /// Whether the sample lies beneath.
+    pub(super) is_sample: bool,
+}
+
+impl Given {
+    fn set(&mut self, name: &str, value: &str) -> anyhow::Result<()> {
+        if name == CLUSTER_ID {
+            self.cluster_id = Some(ByteString::from(value.trim())).filter(|id| !id.is_empty());
+            return Ok(());
+        }
+        if unbuilt::is_security(name) && broker::key(name).is_none() {
+            bail!("{name} is a security key that this version does not enforce");
+        }
+        Ok(self.properties.set(name, value)?)
+    }
+}
+
+pub(super) fn read(
+    file: Option<&Path>,
+    overrides: &[String],
+    environment: impl Iterator<Item = (String, String)>,
+) -> anyhow::Result<Given> {
+    let environment = known(environment);
+    let is_sample = file.is_none() && !IDENTITY.iter().any(|name| environment.contains_key(*name));
+    let mut given = Given { properties: Properties::default(), cluster_id: None, is_sample };
+    for (name, value) in SAMPLE.iter().filter(|_| is_sample) {
+        given.set(name, value)?;
+    }
+    if let Some(file) = file {
+        let path = file.display();
+        for (name, value) in properties_of(file)? {
+            given.set(&name, &value).with_context(|| format!("{path}: {name}"))?;
+        }
+    }
+    for (name, (variable, value)) in &environment {
+        given.set(name, value).with_context(|| format!("environment variable {variable}"))?;
+    }
+    for entry in overrides {
+        let (name, value) = entry.split_once('=').with_context(|| format!("--override {entry} is not key=value"))?;
+        given.set(name.trim(), value).with_context(|| format!("--override {entry}"))?;
+    }
+    Ok(given)
+}
+
+fn properties_of(file: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let reader = BufReader::new(File::open(file).with_context(|| format!("open {}", file.display()))?);
+    let properties = java_properties::read(reader).with_context(|| format!("read {}", file.display()))?;
+    Ok(properties.into_iter().collect())
+}
+
+/// Key to (variable, value) of every variable that names a key; warns of `KAFKA_` variables that do not.
+fn known(environment: impl Iterator<Item = (String, String)>) -> BTreeMap<String, (String, String)> {
+    let mut known = BTreeMap::new();
+    for (variable, value) in environment {
+        let Some(name) = key_of(&variable) else { continue };
+        if name == CLUSTER_ID || broker::key(&name).is_some() || unbuilt::is_security(&name) {
+            known.insert(name, (variable, value));
+        } else {
+            tracing::warn!(variable, "ignoring an environment variable that is no broker key");
+        }
+    }
+    known
+}
+
+fn key_of(variable: &str) -> Option<String> {
+    if variable == "CLUSTER_ID" {
+        return Some(CLUSTER_ID.to_owned());
+    }
+    let name = variable.strip_prefix("KAFKA_")?.to_lowercase();
+    // The longest runs first; placeholders keep what is already replaced.
+    Some(name.replace("___", "\u{1}").replace("__", "\u{2}").replace('_', ".").replace('\u{1}', "-").replace('\u{2}', "_"))
+}
