@@ -112,3 +112,6 @@ fn prefix_size(mut encoder: Encoder) -> Encoder {
     encoder.patch_i32(0, size);
     encoder
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,3 +11,6 @@ mod records;
 pub use decoder::{DECODED_BYTES_PER_BYTE_MAX, DecodeError, DecodeReason, Decoder};
 pub use encoder::{Encoder, FileSlice, Segment};
 pub use records::Records;
+
+#[cfg(test)]
+mod tests;

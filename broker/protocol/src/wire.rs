@@ -100,6 +100,21 @@ pub trait Message: Struct {
         Ok(message)
     }
 
+    /// Writes the version as 16 bits and then the message: the form of values in coordinators' topics, and of what
+    /// clients put into byte fields.
+    fn to_versioned_bytes(&self, version: i16) -> Bytes {
+        prefixed_bytes(self, version, version)
+    }
+
+    /// Reads the version and then a message that must fill `bytes`: [`Message::to_versioned_bytes`] in reverse.
+    fn from_versioned_bytes(bytes: Bytes) -> Result<Self, DecodeError> {
+        let mut decoder = Decoder::new(bytes);
+        let version = decoder.i16()?;
+        let message = Self::decode(&mut decoder, version)?;
+        decoder.finish()?;
+        Ok(message)
+    }
+
     /// Writes a message that holds no slice of a file.
     ///
     /// # Panics
@@ -123,6 +138,18 @@ pub trait Request: Message {
 pub trait Record: Message {
     /// The number that tells records of one log apart.
     const KEY: i16;
+
+    /// Writes the number as 16 bits and then version 0 of the record: the form of keys in coordinators' topics.
+    fn to_key_bytes(&self) -> Bytes {
+        prefixed_bytes(self, Self::KEY, 0)
+    }
+}
+
+fn prefixed_bytes<M: Message>(message: &M, prefix: i16, version: i16) -> Bytes {
+    let mut encoder = Encoder::new();
+    encoder.i16(prefix);
+    message.encode(&mut encoder, version);
+    encoder.into_bytes().expect("a message in memory needs no file")
 }
 
 macro_rules! wire_as {
