@@ -10,8 +10,7 @@ example=$root/examples/truck_gps
 namespace=${DEMO_NAMESPACE:-truck-gps}
 operator_namespace=${DEMO_OPERATOR_NAMESPACE:-milena-system}
 partitions=10
-
-# ---------------------------------------------------------------------------------------------------------- printing
+export KUBECONFIG=${KUBECONFIG:-${XDG_CACHE_HOME:-$HOME/.cache}/milena/kubernetes/run/kubeconfig}
 
 started=$SECONDS
 section() { printf '\n== %s   (%d s)\n' "$*" $((SECONDS - started)); }
@@ -50,8 +49,6 @@ wait_until() {
     sleep 0.3
   done
 }
-
-# ------------------------------------------------------------------------------------------- who owns which partition
 
 # live_pods APP: the pods that are not going away.
 live_pods() {
@@ -92,8 +89,6 @@ print_owners() { owners "$1" | awk '{ pod = $1; $1 = ""; print pod ($0 == " []" 
 # owner_of PARTITION: standard input (owners) to the pod.
 owner_of() { awk -v p="$1" '{ for (i = 2; i <= NF; i++) { q = $i; gsub(/[][]/, "", q); if (q == p) print $1 } }'; }
 idle_members() { awk '$2 == "[]" { print $1 }'; }
-
-# ------------------------------------------------------------------------------------------------------------ the steps
 
 install_operator() {
   section "The operator, from the chart"
@@ -143,7 +138,7 @@ logs_match() { k logs "deployment/$1" --tail=-1 | grep -q "$2"; }
 show_picture() {
   local members=$1
   shift
-  section "$members of the group dashboard: $*"
+  section "Picture of $members: $*"
   shown k scale deployment/dashboard --replicas="$members"
   wait_until 60 "$members members share $partitions partitions" group_is_shared_out dashboard "$members"
   print_owners dashboard
@@ -193,10 +188,11 @@ go_on() {
   bootstrap=$(k get kafkacluster demo -o jsonpath='{.status.listeners[0].bootstrapServers}')
   section "It runs. How to go on"
   cat <<TEXT | indent
-${KUBECONFIG:+export KUBECONFIG=$KUBECONFIG
-}Clients in the cluster connect to $bootstrap
+export KUBECONFIG=$KUBECONFIG
 
-  kubectl -n $namespace get kafka                                   the clusters and topics
+Clients in the cluster connect to $bootstrap
+
+  kubectl -n $namespace get milena                                  the clusters and topics
   kubectl -n $namespace logs -f deployment/dashboard                the records, as they arrive
   kubectl -n $namespace scale deployment/dashboard --replicas=3     another picture
   kubectl -n $namespace logs -l app.kubernetes.io/name=dashboard --prefix --tail=-1 | grep owned
@@ -213,6 +209,7 @@ make_cluster
 start_example
 show_picture 1 "one member owns all partitions"
 show_picture 4 "fewer members than partitions, some own several"
+show_picture 10 "as many members as partitions, each owns one"
 show_picture 12 "more members than partitions, two are idle"
 delete_an_owner
 other_group_is_untouched
