@@ -2,3 +2,4 @@
 //! randomness. Time and random numbers are arguments; durable state changes only by replaying records.
 
 pub mod config;
+pub mod metadata;

@@ -1,0 +1,55 @@
+//! Records that are kept for snapshots and for whoever will act on them: quotas, ACLs, credentials, tokens.
+
+use bytestring::ByteString;
+use imbl::OrdMap;
+use milena_protocol::Uuid;
+use milena_protocol::messages::metadata_records::{ClientQuotaRecord, MetadataRecord, ZkMigrationStateRecord};
+
+/// What tells two kept records of one kind apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Quota(Vec<(ByteString, Option<ByteString>)>, ByteString),
+    Acl(Uuid),
+    Scram(ByteString, i8),
+    Token(ByteString),
+    ZkMigration,
+}
+
+/// Kept records by what they are about; a later record replaces or removes an earlier one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Kept(OrdMap<Key, MetadataRecord>);
+
+impl Kept {
+    /// Takes `record` if it is one of the kept kinds.
+    pub(super) fn replay(&mut self, record: &MetadataRecord) {
+        let (key, removes) = match record {
+            MetadataRecord::ClientQuotaRecord(quota) => (quota_key(quota), quota.remove),
+            MetadataRecord::AccessControlEntryRecord(acl) => (Key::Acl(acl.id), false),
+            MetadataRecord::RemoveAccessControlEntryRecord(acl) => (Key::Acl(acl.id), true),
+            MetadataRecord::UserScramCredentialRecord(user) => (Key::Scram(user.name.clone(), user.mechanism), false),
+            MetadataRecord::RemoveUserScramCredentialRecord(user) => {
+                (Key::Scram(user.name.clone(), user.mechanism), true)
+            }
+            MetadataRecord::DelegationTokenRecord(token) => (Key::Token(token.token_id.clone()), false),
+            MetadataRecord::RemoveDelegationTokenRecord(token) => (Key::Token(token.token_id.clone()), true),
+            MetadataRecord::ZkMigrationStateRecord(ZkMigrationStateRecord { zk_migration_state }) => {
+                (Key::ZkMigration, *zk_migration_state == 0)
+            }
+            _ => return,
+        };
+        if removes {
+            self.0.remove(&key);
+        } else {
+            self.0.insert(key, record.clone());
+        }
+    }
+
+    pub(super) fn records(&self) -> impl Iterator<Item = &MetadataRecord> {
+        self.0.values()
+    }
+}
+
+fn quota_key(quota: &ClientQuotaRecord) -> Key {
+    let entity = quota.entity.iter().map(|part| (part.entity_type.clone(), part.entity_name.clone())).collect();
+    Key::Quota(entity, quota.key.clone())
+}
