@@ -1,0 +1,29 @@
+# Sourced by every script here: where things lie, and the little that all of them need.
+# shellcheck shell=bash disable=SC2034
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+base=${XDG_CACHE_HOME:-$HOME/.cache}/milena/kubernetes
+bin=$base/bin
+# Everything that a running cluster consists of; down.sh removes the folder.
+run=$base/run
+export KUBECONFIG=$run/kubeconfig
+export PATH=$bin:$PATH
+
+kubernetes_version=v1.35.6
+helm_version=v4.2.4
+kind_cluster=milena
+
+say() { printf 'kubernetes: %s\n' "$*"; }
+die() { printf 'kubernetes: %s\n' "$*" >&2; exit 1; }
+
+# wait_for SECONDS WHAT COMMAND...: polls until the command succeeds.
+wait_for() {
+  local deadline=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@" > /dev/null 2>&1; do
+    ((SECONDS < deadline)) || die "gave up waiting for $what"
+    sleep 0.2
+  done
+}
+
+has_docker() { command -v docker > /dev/null && docker info > /dev/null 2>&1; }
