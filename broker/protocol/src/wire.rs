@@ -55,9 +55,20 @@ pub trait Nullable: Wire + Default {
     fn read_nullable(decoder: &mut Decoder, version: i16) -> Result<Option<Self>, DecodeError>;
     /// Writes the nullable form.
     fn write_nullable(value: Option<&Self>, encoder: &mut Encoder, version: i16);
+
+    /// Reads the nullable form of a tagged field.
+    fn read_tagged(decoder: &mut Decoder, version: i16) -> Result<Option<Self>, DecodeError> {
+        Self::read_nullable(decoder, version)
+    }
+
+    /// Writes the nullable form of a tagged field.
+    fn write_tagged(value: Option<&Self>, encoder: &mut Encoder, version: i16) {
+        Self::write_nullable(value, encoder, version);
+    }
 }
 
-/// A struct, which the older and the flexible form precede by a byte where it may be null.
+/// A struct. Where it may be null a byte precedes it: -1 and 1, but in a tagged field 0 and 1, as Kafka's generated
+/// code has it.
 pub trait Struct: Wire + Default {}
 
 /// A whole message.
@@ -254,6 +265,17 @@ impl<T: Struct> Nullable for T {
 
     fn write_nullable(value: Option<&Self>, encoder: &mut Encoder, version: i16) {
         encoder.i8(if value.is_some() { 1 } else { -1 });
+        if let Some(value) = value {
+            value.write(encoder, version);
+        }
+    }
+
+    fn read_tagged(decoder: &mut Decoder, version: i16) -> Result<Option<Self>, DecodeError> {
+        if decoder.uvarint()? == 0 { Ok(None) } else { Self::read(decoder, version).map(Some) }
+    }
+
+    fn write_tagged(value: Option<&Self>, encoder: &mut Encoder, version: i16) {
+        encoder.uvarint(value.is_some().into());
         if let Some(value) = value {
             value.write(encoder, version);
         }

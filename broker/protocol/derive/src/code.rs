@@ -107,6 +107,9 @@ fn when(field: &Field, statement: TokenStream) -> TokenStream {
 
 fn read(field: &Field) -> TokenStream {
     match nullable(field) {
+        Some(_) if field.tag.is_some() => {
+            quote!(::milena_protocol::wire::Nullable::read_tagged(decoder, version))
+        }
         Some(nullable) => quote!(::milena_protocol::wire::read_optional(decoder, version, #nullable)),
         None => quote!(::milena_protocol::wire::Wire::read(decoder, version)),
     }
@@ -115,6 +118,9 @@ fn read(field: &Field) -> TokenStream {
 fn write(field: &Field) -> TokenStream {
     let name = &field.name;
     match nullable(field) {
+        Some(_) if field.tag.is_some() => {
+            quote!(::milena_protocol::wire::Nullable::write_tagged(self.#name.as_ref(), encoder, version);)
+        }
         Some(nullable) => {
             quote!(::milena_protocol::wire::write_optional(&self.#name, encoder, version, #nullable);)
         }
