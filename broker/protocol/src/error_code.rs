@@ -5,13 +5,13 @@
 use std::fmt;
 
 macro_rules! error_codes {
-    ($($variant:ident = $code:literal $name:literal $retriable:literal,)*) => {
+    ($($(#[$default:meta])? $variant:ident = $code:literal $name:literal $retriable:literal,)*) => {
         /// An error code of the protocol, as it stands in responses.
         #[allow(missing_docs, reason = "the names are the protocol's own")]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
         #[repr(i16)]
         pub enum ErrorCode {
-            $($variant = $code,)*
+            $($(#[$default])? $variant = $code,)*
         }
 
         impl ErrorCode {
@@ -44,6 +44,7 @@ macro_rules! error_codes {
 
 error_codes! {
     UnknownServerError = -1 "UNKNOWN_SERVER_ERROR" false,
+    #[default]
     None = 0 "NONE" false,
     OffsetOutOfRange = 1 "OFFSET_OUT_OF_RANGE" false,
     CorruptMessage = 2 "CORRUPT_MESSAGE" true,
@@ -189,12 +190,6 @@ impl ErrorCode {
     /// Whether this is [`ErrorCode::None`].
     pub const fn is_none(self) -> bool {
         matches!(self, Self::None)
-    }
-}
-
-impl Default for ErrorCode {
-    fn default() -> Self {
-        Self::None
     }
 }
 
