@@ -1,0 +1,97 @@
+//! What storage asks of a disk. Two disks exist: [`FsDisk`] and [`MemDisk`].
+
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use milena_protocol::Records;
+
+mod fs;
+mod memory;
+
+pub use fs::FsDisk;
+pub use memory::{MemDisk, Survival};
+
+/// Whether an absent file is an error or is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// The file must exist.
+    Existing,
+    /// The file is made where it does not exist.
+    Create,
+}
+
+/// A name in a folder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DirEntry {
+    /// Without the folder.
+    pub name: String,
+    /// Folder or file.
+    pub is_dir: bool,
+}
+
+/// A file system.
+pub trait Disk: Send + Sync + Debug {
+    /// Opens a file for reading and writing.
+    fn open(&self, path: &Path, open: Open) -> io::Result<Arc<dyn DiskFile>>;
+    /// Makes a folder and those above it.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// The names in a folder, in no order.
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
+    /// Moves a file or folder, replacing a file that is in the way.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file. Open files stay readable.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes a folder and everything in it.
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Makes created, renamed and removed names of a folder durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Reads a whole file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let file = self.open(path, Open::Existing)?;
+        let mut contents = vec![0; usize::try_from(file.len()?).map_err(io::Error::other)?];
+        let read = file.read_at(&mut contents, 0)?;
+        contents.truncate(read);
+        Ok(contents)
+    }
+
+    /// Replaces a whole file in one step: readers see the old contents or the new. Durable ones survive a crash of
+    /// the machine from here on.
+    fn replace(&self, path: &Path, contents: &[u8], durable: bool) -> io::Result<()> {
+        let temporary = path.with_added_extension("tmp");
+        let file = self.open(&temporary, Open::Create)?;
+        file.set_len(0)?;
+        file.write_all_at(&[contents], 0)?;
+        if durable {
+            file.sync()?;
+        }
+        self.rename(&temporary, path)?;
+        match (durable, path.parent()) {
+            (true, Some(parent)) => self.sync_dir(parent),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An open file.
+pub trait DiskFile: Send + Sync + Debug {
+    /// Size in bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Reads until `buffer` is full or the file ends; yields the bytes read.
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+    /// Writes `parts` one after the other, starting at `position`. Part of them may be written when it fails.
+    fn write_all_at(&self, parts: &[&[u8]], position: u64) -> io::Result<()>;
+    /// Cuts the file, or grows it with zeros.
+    fn set_len(&self, length: u64) -> io::Result<()>;
+    /// Makes the contents durable.
+    fn sync(&self) -> io::Result<()>;
+    /// A part of the file for a socket, read as late as possible.
+    fn slice(&self, position: u64, length: u64) -> io::Result<Records>;
+
+    /// Whether the file has no bytes.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}

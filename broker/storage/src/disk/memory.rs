@@ -1,0 +1,290 @@
+//! A disk in memory that knows what a crash may lose.
+//!
+//! Names (created, renamed, removed) are durable at once and in order, as on a journaling file system. Contents are
+//! durable when synced; until then each write and each change of length may be lost on its own, and the newest may be
+//! torn. [`MemDisk::crash`] yields the disk that a restarted machine finds. [`MemDisk::fail_after`] stops the disk at
+//! any step, so that a test can crash at every one of them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use milena_protocol::Records;
+
+use super::{DirEntry, Disk, DiskFile, Open};
+
+/// What is left of unsynced changes after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survival {
+    /// Everything: the process died, the page cache did not.
+    All,
+    /// Nothing.
+    None,
+    /// Each change by the toss of a coin from this seed; a surviving write may be torn.
+    Some(u64),
+}
+
+/// A disk in memory. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct MemDisk(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// `None` is a folder.
+    names: BTreeMap<PathBuf, Option<Arc<Mutex<Contents>>>>,
+    changes: u64,
+    changes_max: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Contents {
+    durable: Vec<u8>,
+    /// Since the last sync, in order.
+    pending: Vec<Change>,
+    current: Vec<u8>,
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Write { position: usize, bytes: Vec<u8> },
+    Length(usize),
+}
+
+impl MemDisk {
+    /// An empty disk.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many changes (writes, syncs, names) were made so far.
+    pub fn changes(&self) -> u64 {
+        lock(&self.0).changes
+    }
+
+    /// Lets `changes` more changes through; the next one, and all after it, fail. A write that fails is done by half.
+    pub fn fail_after(&self, changes: u64) {
+        let mut state = lock(&self.0);
+        state.changes_max = Some(state.changes + changes);
+    }
+
+    /// The disk as a restart finds it. This one stays as it is.
+    #[must_use]
+    pub fn crash(&self, survival: Survival) -> Self {
+        let state = lock(&self.0);
+        let mut coin = Coin(if let Survival::Some(seed) = survival { seed } else { 0 });
+        let names = state
+            .names
+            .iter()
+            .map(|(path, file)| {
+                let file =
+                    file.as_ref().map(|file| Arc::new(Mutex::new(lock(file).crash(survival, &mut coin))));
+                (path.clone(), file)
+            })
+            .collect();
+        Self(Arc::new(Mutex::new(State { names, ..State::default() })))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    /// Counts a change, or refuses it.
+    fn change(&mut self) -> io::Result<()> {
+        if self.changes_max.is_some_and(|max| self.changes >= max) {
+            return Err(io::Error::other("disk stopped"));
+        }
+        self.changes += 1;
+        Ok(())
+    }
+}
+
+impl Contents {
+    fn apply(&mut self, change: Change) {
+        apply(&mut self.current, &change);
+        self.pending.push(change);
+    }
+
+    fn crash(&self, survival: Survival, coin: &mut Coin) -> Self {
+        let durable = match survival {
+            Survival::All => self.current.clone(),
+            Survival::None => self.durable.clone(),
+            Survival::Some(_) => {
+                let mut bytes = self.durable.clone();
+                for change in &self.pending {
+                    match (coin.toss(4), change) {
+                        (0, _) => {}
+                        (1, Change::Write { position, bytes: written }) => {
+                            let torn = written[..coin.toss(written.len() as u64 + 1) as usize].to_vec();
+                            apply(&mut bytes, &Change::Write { position: *position, bytes: torn });
+                        }
+                        _ => apply(&mut bytes, change),
+                    }
+                }
+                bytes
+            }
+        };
+        Self { current: durable.clone(), durable, pending: Vec::new() }
+    }
+}
+
+fn apply(bytes: &mut Vec<u8>, change: &Change) {
+    match change {
+        Change::Length(length) => bytes.resize(*length, 0),
+        Change::Write { position, bytes: written } => {
+            let end = position + written.len();
+            if bytes.len() < end {
+                bytes.resize(end, 0);
+            }
+            bytes[*position..end].copy_from_slice(written);
+        }
+    }
+}
+
+/// A small generator, good enough to vary which writes survive.
+struct Coin(u64);
+
+impl Coin {
+    fn toss(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+impl Disk for MemDisk {
+    fn open(&self, path: &Path, open: Open) -> io::Result<Arc<dyn DiskFile>> {
+        let mut state = lock(&self.0);
+        let contents = match (state.names.get(path), open) {
+            (Some(Some(contents)), _) => contents.clone(),
+            (Some(None), _) => return Err(io::ErrorKind::IsADirectory.into()),
+            (None, Open::Existing) => return Err(io::ErrorKind::NotFound.into()),
+            (None, Open::Create) => {
+                if path.parent().is_some_and(|parent| !state.names.contains_key(parent)) {
+                    return Err(io::ErrorKind::NotFound.into());
+                }
+                state.change()?;
+                let contents = Arc::<Mutex<Contents>>::default();
+                state.names.insert(path.to_owned(), Some(contents.clone()));
+                contents
+            }
+        };
+        Ok(Arc::new(MemFile { disk: self.0.clone(), contents }))
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        let mut state = lock(&self.0);
+        state.change()?;
+        for folder in path.ancestors() {
+            state.names.entry(folder.to_owned()).or_insert(None);
+        }
+        Ok(())
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        let state = lock(&self.0);
+        if !matches!(state.names.get(path), Some(None)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let inside = state.names.iter().filter(|(name, _)| name.parent() == Some(path));
+        Ok(inside
+            .filter_map(|(name, file)| {
+                Some(DirEntry { name: name.file_name()?.to_str()?.to_owned(), is_dir: file.is_none() })
+            })
+            .collect())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = lock(&self.0);
+        if !state.names.contains_key(from) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        state.change()?;
+        let moved: Vec<PathBuf> = state.names.keys().filter(|name| name.starts_with(from)).cloned().collect();
+        for name in moved {
+            let file = state.names.remove(&name).flatten();
+            let target = match name.strip_prefix(from) {
+                Ok(rest) if !rest.as_os_str().is_empty() => to.join(rest),
+                _ => to.to_owned(),
+            };
+            state.names.insert(target, file);
+        }
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        let mut state = lock(&self.0);
+        if !matches!(state.names.get(path), Some(Some(_))) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        state.change()?;
+        state.names.remove(path);
+        Ok(())
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        let mut state = lock(&self.0);
+        state.change()?;
+        state.names.retain(|name, _| !name.starts_with(path));
+        Ok(())
+    }
+
+    fn sync_dir(&self, _path: &Path) -> io::Result<()> {
+        lock(&self.0).change()
+    }
+}
+
+#[derive(Debug)]
+struct MemFile {
+    disk: Arc<Mutex<State>>,
+    contents: Arc<Mutex<Contents>>,
+}
+
+impl DiskFile for MemFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(lock(&self.contents).current.len() as u64)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let contents = lock(&self.contents);
+        let start = usize::try_from(position).unwrap_or(usize::MAX).min(contents.current.len());
+        let count = buffer.len().min(contents.current.len() - start);
+        buffer[..count].copy_from_slice(&contents.current[start..start + count]);
+        Ok(count)
+    }
+
+    fn write_all_at(&self, parts: &[&[u8]], position: u64) -> io::Result<()> {
+        let allowed = lock(&self.disk).change();
+        let mut bytes = parts.concat();
+        if allowed.is_err() {
+            bytes.truncate(bytes.len() / 2);
+        }
+        let position = usize::try_from(position).map_err(io::Error::other)?;
+        lock(&self.contents).apply(Change::Write { position, bytes });
+        allowed
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        lock(&self.disk).change()?;
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        lock(&self.contents).apply(Change::Length(length));
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        lock(&self.disk).change()?;
+        let mut contents = lock(&self.contents);
+        contents.durable = contents.current.clone();
+        contents.pending.clear();
+        Ok(())
+    }
+
+    fn slice(&self, position: u64, length: u64) -> io::Result<Records> {
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        let read = self.read_at(&mut bytes, position)?;
+        bytes.truncate(read);
+        Ok(Records::Bytes(Bytes::from(bytes)))
+    }
+}

@@ -1,0 +1,269 @@
+//! A log: the segments of one replica in one folder, appended at one end, read anywhere, deleted at the other end.
+//!
+//! | call | who | blocks on |
+//! |---|---|---|
+//! | [`Log::append`], [`Log::truncate_to`], [`Log::delete_old`] ... | the one owner of the replica, under its lock | each other |
+//! | [`Log::read`], [`Log::offset_for_timestamp`], offsets, epochs | anyone | nothing but the disk |
+//! | [`Log::flush`] | anyone; the metadata log before every acknowledgement | the disk |
+//!
+//! Offsets are assigned by the caller: a batch is handed over together with the base offset and the leader epoch it is
+//! stamped with ([`Placed`]). The log checks order and nothing else; what is inside the batches is the caller's
+//! business, so that a data partition and the metadata log are the same thing here.
+//!
+//! Source: `UnifiedLog`, `LogSegment` and `LogLoader` of Apache Kafka, for the files and when they change.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use milena_protocol::records::{BatchHeader, RecordBatch};
+use milena_protocol::{LeaderEpoch, Offset, Timestamp};
+
+use crate::disk::Disk;
+use crate::error::{Context, StorageError};
+use crate::segment::Segment;
+
+mod append;
+mod epochs;
+mod read;
+mod recover;
+mod retain;
+
+pub use epochs::EpochStart;
+pub use read::{ReadLimits, TimestampedOffset};
+pub use retain::Retention;
+
+/// How a log is cut into segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `segment.bytes`: a segment is rolled before it grows beyond this.
+    pub segment_bytes: u32,
+    /// `segment.ms`: a segment is rolled when its first record is older than this.
+    pub segment_age_ms_max: i64,
+    /// `index.interval.bytes`: distance of index entries.
+    pub index_interval_bytes: u32,
+    /// `segment.index.bytes`: a segment is rolled when an index would grow beyond this.
+    pub index_bytes_max: u32,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 1 << 30,
+            segment_age_ms_max: 7 * 24 * 3_600_000,
+            index_interval_bytes: 4096,
+            index_bytes_max: 10 << 20,
+        }
+    }
+}
+
+/// What is known about a log before it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Opening {
+    /// The last stop was in order: everything on disk is whole, only the end is looked up.
+    pub clean: bool,
+    /// Below this offset everything was made durable by [`Log::flush`]; absent means nothing was.
+    pub recovery_point: Option<Offset>,
+    /// Records below this offset were deleted. It is also the base of a log that has no segment yet.
+    pub start_offset: Option<Offset>,
+    /// The clock, for `segment.ms`.
+    pub now: Timestamp,
+}
+
+/// A batch and where it goes. The stamp is written in place of the batch's own first 16 bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Placed<'a> {
+    /// Whole, with a valid CRC.
+    pub batch: &'a RecordBatch,
+    /// At or after the log end offset.
+    pub base_offset: Offset,
+    /// Never lower than that of the batch before.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// What an append did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The new log end offset.
+    pub end_offset: Offset,
+    /// A new segment begins at this offset. The owner may write a producer snapshot for it and flush what lies before.
+    pub rolled_at: Option<Offset>,
+}
+
+/// What opening a log had to cut off after a crash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repair {
+    /// The segment that was cut; later segments are removed.
+    pub path: PathBuf,
+    /// Bytes that were kept.
+    pub position: u64,
+    /// Bytes that were cut off this segment.
+    pub bytes: u64,
+    /// What was wrong with them.
+    pub reason: String,
+}
+
+/// A log on disk.
+#[derive(Debug)]
+pub struct Log {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    /// By base offset, never empty; the last one is appended to.
+    segments: ArcSwap<Vec<Arc<Segment>>>,
+    start_offset: AtomicI64,
+    recovery_point: AtomicI64,
+    /// Ascending in epoch and offset.
+    epochs: ArcSwap<Vec<EpochStart>>,
+    /// Names were added or removed since the last flush.
+    names_changed: AtomicBool,
+    repair: Option<Repair>,
+    writer: Mutex<Writer>,
+}
+
+/// What only appends know.
+#[derive(Debug)]
+struct Writer {
+    config: LogConfig,
+    /// Bytes since the last entry of the offset index.
+    unindexed_bytes: u32,
+    /// The largest timestamp of the active segment and the last offset of its batch.
+    max_timestamp: (Timestamp, Offset),
+    /// Largest timestamp of the first batch of the active segment.
+    first_timestamp: Option<Timestamp>,
+    /// When the active segment was made or opened.
+    opened: Timestamp,
+}
+
+impl Log {
+    /// Opens the log in `folder`, makes it where there is none, and repairs it after a crash: segments that may hold
+    /// unsynced bytes are read, everything from the first damaged batch on is cut off, indexes are made again.
+    ///
+    /// # Errors
+    /// Of the disk. Damaged bytes are no error.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        config: LogConfig,
+        opening: Opening,
+    ) -> Result<Self, StorageError> {
+        recover::open(disk, folder, config, opening)
+    }
+
+    /// The folder the log was opened in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What was cut off when the log was opened.
+    pub fn repair(&self) -> Option<&Repair> {
+        self.repair.as_ref()
+    }
+
+    /// The first offset that can be read.
+    pub fn start_offset(&self) -> Offset {
+        Offset(self.start_offset.load(Ordering::Acquire))
+    }
+
+    /// The offset that the next record gets.
+    pub fn end_offset(&self) -> Offset {
+        self.segments.load().last().map_or(Offset(0), |segment| segment.end().offset)
+    }
+
+    /// Everything below is durable.
+    pub fn recovery_point(&self) -> Offset {
+        Offset(self.recovery_point.load(Ordering::Acquire))
+    }
+
+    /// Bytes of all segments, indexes not counted.
+    pub fn size_bytes(&self) -> u64 {
+        self.segments.load().iter().map(|segment| u64::from(segment.end().position)).sum()
+    }
+
+    /// Number of segments.
+    pub fn segment_count(&self) -> usize {
+        self.segments.load().len()
+    }
+
+    /// Changes the configuration for appends to come.
+    pub fn set_config(&self, config: LogConfig) {
+        self.lock().config = config;
+    }
+
+    /// Makes everything that was appended before the call durable.
+    ///
+    /// # Errors
+    /// Of the disk. What was not durable before must then be taken as lost: the kernel reports a failed write once.
+    pub fn flush(&self) -> Result<(), StorageError> {
+        let from = self.recovery_point();
+        let segments = self.segments.load_full();
+        let end = segments.last().map_or(Offset(0), |segment| segment.end().offset);
+        for (index, segment) in segments.iter().enumerate() {
+            let is_active = index + 1 == segments.len();
+            let ended = segment.end().offset;
+            // A segment that was sealed at the recovery point has indexes that are not durable yet.
+            if ended < from || is_active && ended == from {
+                continue;
+            }
+            segment.sync()?;
+            if !is_active {
+                segment.offsets.sync()?;
+                segment.times.sync()?;
+            }
+        }
+        if self.names_changed.swap(false, Ordering::AcqRel) {
+            self.disk.sync_dir(&self.folder).context("sync folder", &self.folder)?;
+        }
+        self.recovery_point.fetch_max(end.0, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Flushes and brings the active segment's indexes to disk. The log can then be opened as `clean`.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub fn close(&self) -> Result<(), StorageError> {
+        {
+            let writer = self.lock();
+            let segments = self.segments.load();
+            if let Some(active) = segments.last() {
+                writer.seal(active)?;
+                active.offsets.sync()?;
+                active.times.sync()?;
+            }
+        }
+        self.flush()
+    }
+
+    /// Calls `see` with the header of each batch that ends after `from`, in order.
+    ///
+    /// # Errors
+    /// Of the disk; `Corrupt`.
+    pub fn headers_from(&self, from: Offset, mut see: impl FnMut(&BatchHeader)) -> Result<(), StorageError> {
+        for segment in self.segments.load_full().iter() {
+            let end = segment.end();
+            let Some((position, _)) = segment.find(from.max(segment.base_offset), end)? else { continue };
+            for found in segment.walk(position, end.position) {
+                let (_, header) = found?;
+                see(&header);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.disk
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn out_of_range(&self, offset: Offset) -> StorageError {
+        let (start, end) = (self.start_offset(), self.end_offset());
+        StorageError::OutOfRange { path: self.folder.clone(), offset, start, end }
+    }
+}
+
+#[cfg(test)]
+mod tests;

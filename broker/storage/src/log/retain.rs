@@ -1,0 +1,170 @@
+//! What leaves a log: old segments at its start, records that must not be at its end.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use milena_protocol::{Offset, Timestamp};
+
+use super::Log;
+use crate::error::StorageError;
+use crate::segment::{Segment, SegmentEnd};
+
+/// How long and how much a log keeps; `None` is without bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// `retention.ms`, by the largest timestamp of a segment.
+    pub age_ms_max: Option<i64>,
+    /// `retention.bytes`: segments go while what remains is at least this.
+    pub bytes_max: Option<u64>,
+}
+
+impl Log {
+    /// Deletes the oldest segments that `retention` no longer keeps, none that reaches beyond `high_watermark`. Yields
+    /// how many.
+    ///
+    /// # Errors
+    /// Of the disk. Segments whose files could not be removed are gone from the log all the same.
+    pub fn delete_old(
+        &self,
+        now: Timestamp,
+        retention: Retention,
+        high_watermark: Offset,
+    ) -> Result<usize, StorageError> {
+        let mut writer = self.lock();
+        let segments = self.segments.load_full();
+        let mut excess = retention.bytes_max.map(|max| self.size_bytes().saturating_sub(max));
+        let is_old = |segment: &Segment| {
+            let timestamp = segment.max_timestamp();
+            retention.age_ms_max.is_some_and(|max| timestamp.0 >= 0 && now.ms_since(timestamp) > max)
+        };
+        let mut too_many = |segment: &Segment| {
+            let left = excess.and_then(|excess| excess.checked_sub(segment.end().position.into()));
+            excess = left.or(excess.map(|_| 0));
+            left.is_some()
+        };
+        let count = segments
+            .iter()
+            .take_while(|segment| {
+                let end = segment.end();
+                end.position > 0 && end.offset <= high_watermark && (is_old(segment) || too_many(segment))
+            })
+            .count();
+        if count == 0 {
+            return Ok(0);
+        }
+        if count == segments.len() {
+            self.roll(&mut writer, self.end_offset(), now)?;
+        }
+        self.drop_first(count)?;
+        Ok(count)
+    }
+
+    /// Moves the log start up to `offset` and deletes segments that lie below it entirely.
+    ///
+    /// # Errors
+    /// `OutOfRange` beyond the end; those of the disk.
+    pub fn advance_start(&self, offset: Offset) -> Result<(), StorageError> {
+        let _writer = self.lock();
+        if offset > self.end_offset() {
+            return Err(self.out_of_range(offset));
+        }
+        self.start_offset.fetch_max(offset.0, Ordering::AcqRel);
+        let segments = self.segments.load_full();
+        let count = segments.iter().skip(1).take_while(|next| next.base_offset <= offset).count();
+        if count == 0 { self.trim_epochs(offset) } else { self.drop_first(count) }
+    }
+
+    /// Removes the record at `offset` and everything after it, from its batch on. Yields whether there was any.
+    ///
+    /// # Errors
+    /// Of the disk. The log must then be opened again.
+    pub fn truncate_to(&self, offset: Offset) -> Result<bool, StorageError> {
+        if offset >= self.end_offset() {
+            return Ok(false);
+        }
+        if offset <= self.segments.load().first().map_or(Offset(0), |segment| segment.base_offset) {
+            self.truncate_fully(offset)?;
+            return Ok(true);
+        }
+        let mut writer = self.lock();
+        let segments = self.segments.load_full();
+        let kept = segments.partition_point(|segment| segment.base_offset < offset);
+        let (mut list, removed) = (segments[..kept].to_vec(), &segments[kept..]);
+        if let Some(last) = list.pop() {
+            let opened = writer.opened;
+            writer.begin(opened);
+            let cut = self.reopened(&last, offset)?;
+            let position = cut.end().position;
+            list.push(cut.clone());
+            self.segments.store(Arc::new(list));
+            cut.cut_to_end()?;
+            cut.sync()?;
+            writer.resume(&cut, position)?;
+            // The batch may have begun before the start.
+            self.start_offset.fetch_min(self.end_offset().0, Ordering::AcqRel);
+        }
+        self.forget_after(offset, removed)?;
+        Ok(true)
+    }
+
+    /// Removes everything; the next record gets `offset`.
+    ///
+    /// # Errors
+    /// Of the disk. The log must then be opened again.
+    pub fn truncate_fully(&self, offset: Offset) -> Result<(), StorageError> {
+        let mut writer = self.lock();
+        let removed = self.segments.load_full();
+        // The new segment may have the name of an old one.
+        for segment in removed.iter() {
+            segment.remove(&*self.disk)?;
+        }
+        let segment = Segment::open(&*self.disk, &self.folder, offset)?;
+        segment.set_end(SegmentEnd { position: 0, offset });
+        self.segments.store(Arc::new(vec![Arc::new(segment)]));
+        self.start_offset.store(offset.0, Ordering::Release);
+        let opened = writer.opened;
+        writer.begin(opened);
+        self.forget_after(offset, &[])
+    }
+
+    /// The same files with an end before the batch that holds `offset`.
+    fn reopened(&self, segment: &Segment, offset: Offset) -> Result<Arc<Segment>, StorageError> {
+        segment.offsets.write()?;
+        segment.times.write()?;
+        let found = segment.find(offset, segment.end())?;
+        let end = match found {
+            Some((position, header)) => SegmentEnd { position, offset: offset.min(header.base_offset) },
+            None => segment.end(),
+        };
+        let reopened = Segment::open(&*self.disk, &self.folder, segment.base_offset)?;
+        reopened.offsets.truncate(|entry| entry.position < end.position)?;
+        let relative_end = end.offset - segment.base_offset;
+        reopened.times.truncate(|entry| i64::from(entry.relative_offset) < relative_end)?;
+        reopened.set_end(end);
+        Ok(Arc::new(reopened))
+    }
+
+    fn forget_after(&self, offset: Offset, removed: &[Arc<Segment>]) -> Result<(), StorageError> {
+        self.recovery_point.fetch_min(offset.0, Ordering::AcqRel);
+        self.names_changed.store(true, Ordering::Release);
+        for segment in removed {
+            segment.remove(&*self.disk)?;
+        }
+        self.truncate_epochs(offset)?;
+        self.remove_producer_snapshots(|at| at > offset)
+    }
+
+    fn drop_first(&self, count: usize) -> Result<(), StorageError> {
+        let segments = self.segments.load_full();
+        let (removed, kept) = segments.split_at(count);
+        let first = kept.first().map_or(Offset(0), |segment| segment.base_offset);
+        self.segments.store(Arc::new(kept.to_vec()));
+        self.start_offset.fetch_max(first.0, Ordering::AcqRel);
+        self.names_changed.store(true, Ordering::Release);
+        self.trim_epochs(self.start_offset())?;
+        for segment in removed {
+            segment.remove(&*self.disk)?;
+        }
+        self.remove_producer_snapshots(|at| at < first)
+    }
+}

@@ -1,0 +1,431 @@
+use std::collections::BTreeMap;
+
+use milena_protocol::records::{BatchBuilder, NewRecord, RecordIter, batches};
+use milena_protocol::{ProducerEpoch, ProducerId, Records};
+use proptest::prelude::*;
+
+use super::*;
+use crate::disk::{MemDisk, Open, Survival};
+use crate::producers::ProducerEntry;
+
+const FOLDER: &str = "/data/truck_gps-0";
+const START: i64 = 1_700_000_000_000;
+
+fn mk_config() -> LogConfig {
+    LogConfig { segment_bytes: 2_000, index_interval_bytes: 100, ..LogConfig::default() }
+}
+
+fn mk_log(disk: &MemDisk) -> Log {
+    open(disk, Opening::default())
+}
+
+fn open(disk: &MemDisk, opening: Opening) -> Log {
+    Log::open(Arc::new(disk.clone()), Path::new(FOLDER), mk_config(), opening).unwrap()
+}
+
+/// `count` records whose values name their offset, one millisecond apart.
+fn mk_batch(offset: i64, count: i64) -> RecordBatch {
+    let mut builder = BatchBuilder::default();
+    for index in offset..offset + count {
+        let value = format!("value {index}");
+        builder.push(NewRecord {
+            timestamp: Timestamp(START + index),
+            value: Some(value.as_bytes()),
+            ..NewRecord::default()
+        });
+    }
+    builder.build()
+}
+
+fn append(log: &Log, count: i64, epoch: i32) -> Result<Appended, StorageError> {
+    let base_offset = log.end_offset();
+    let batch = mk_batch(base_offset.0, count);
+    let placed = Placed { batch: &batch, base_offset, leader_epoch: LeaderEpoch(epoch) };
+    log.append(&[placed], Timestamp(START))
+}
+
+fn mk_filled(disk: &MemDisk, appends: i64) -> Log {
+    let log = mk_log(disk);
+    for index in 0..appends {
+        append(&log, 1 + index % 3, 0).unwrap();
+    }
+    log
+}
+
+fn to_end() -> ReadLimits {
+    ReadLimits { end_offset: Offset(i64::MAX), bytes_max: usize::MAX >> 1, at_least_one: true }
+}
+
+fn batches_of(records: Records) -> Vec<RecordBatch> {
+    batches(records.into_bytes().unwrap()).map(Result::unwrap).collect()
+}
+
+/// Offset and value of every record from `from` on.
+fn read_all(log: &Log, from: Offset) -> BTreeMap<i64, String> {
+    let mut found = BTreeMap::new();
+    let mut next = from;
+    while next < log.end_offset() {
+        let read = batches_of(log.read(next, to_end()).unwrap());
+        next = read.last().expect("a read below the end yields a batch").header().next_offset();
+        for batch in read {
+            batch.check_crc().unwrap();
+            let records: RecordIter = batch.records().unwrap();
+            for record in records.map(Result::unwrap) {
+                let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
+                assert_eq!(found.insert(record.offset.0, value), None, "offset {} twice", record.offset);
+            }
+        }
+    }
+    found
+}
+
+fn assert_holds_exactly(log: &Log, start: i64) {
+    let records = read_all(log, log.start_offset());
+    let offsets: Vec<i64> = records.keys().copied().filter(|offset| *offset >= start).collect();
+    assert_eq!(offsets, (start..log.end_offset().0).collect::<Vec<_>>());
+    assert!(records.iter().all(|(offset, value)| *value == format!("value {offset}")));
+}
+
+#[test]
+fn appended_records_are_read_back_across_segments() {
+    let log = mk_filled(&MemDisk::new(), 100);
+    assert!(log.segment_count() > 3);
+    assert_holds_exactly(&log, 0);
+    assert_eq!(log.end_offset(), Offset(199));
+}
+
+#[test]
+fn log_survives_being_opened_again() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 100);
+    log.close().unwrap();
+    let clean = open(&disk, Opening { clean: true, ..Opening::default() });
+    let checked = open(&disk, Opening::default());
+    for opened in [&clean, &checked] {
+        assert_eq!(opened.end_offset(), log.end_offset());
+        assert_eq!(opened.segment_count(), log.segment_count());
+        assert_holds_exactly(opened, 0);
+        append(opened, 2, 0).unwrap();
+        assert_holds_exactly(opened, 0);
+        opened.truncate_to(log.end_offset()).unwrap();
+    }
+}
+
+#[test]
+fn checked_indexes_equal_those_written_by_appends() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 60);
+    log.close().unwrap();
+    let files = |disk: &MemDisk| -> BTreeMap<String, Vec<u8>> {
+        let names = disk.list(Path::new(FOLDER)).unwrap().into_iter().map(|entry| entry.name);
+        names.map(|name| (name.clone(), disk.read(&Path::new(FOLDER).join(name)).unwrap())).collect()
+    };
+    let before = files(&disk);
+    assert!(before.values().filter(|contents| !contents.is_empty()).count() > 6);
+    open(&disk, Opening::default()).close().unwrap();
+    assert_eq!(files(&disk), before);
+}
+
+#[test]
+fn reads_keep_to_whole_batches_and_limits() {
+    let log = mk_filled(&MemDisk::new(), 30);
+    let one = batches_of(log.read(Offset(4), ReadLimits { bytes_max: 1, ..to_end() }).unwrap());
+    assert_eq!(one.len(), 1, "the first batch comes whole");
+    assert_eq!(one[0].header().base_offset, Offset(3), "offset 4 is inside the batch from 3");
+    let none = log.read(Offset(4), ReadLimits { bytes_max: 1, at_least_one: false, ..to_end() }).unwrap();
+    assert!(none.is_empty());
+    let bytes_max = one[0].size_bytes() + 200;
+    let some = batches_of(log.read(Offset(3), ReadLimits { bytes_max, ..to_end() }).unwrap());
+    assert!(some.len() > 1 && some.iter().map(RecordBatch::size_bytes).sum::<usize>() <= bytes_max);
+    let below = batches_of(log.read(Offset(0), ReadLimits { end_offset: Offset(6), ..to_end() }).unwrap());
+    assert_eq!(below.last().unwrap().header().next_offset(), Offset(6));
+    assert!(log.read(log.end_offset(), to_end()).unwrap().is_empty());
+    assert!(matches!(log.read(Offset(1_000), to_end()), Err(StorageError::OutOfRange { .. })));
+}
+
+#[test]
+fn refused_append_changes_nothing() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 20);
+    let (end, size) = (log.end_offset(), log.size_bytes());
+    disk.fail_after(0);
+    assert!(append(&log, 3, 7).is_err());
+    assert_eq!((log.end_offset(), log.size_bytes(), log.last_epoch()), (end, size, Some(LeaderEpoch(0))));
+    disk.fail_after(u64::MAX >> 1);
+    append(&log, 3, 0).unwrap();
+    assert_holds_exactly(&log, 0);
+}
+
+#[test]
+fn timestamps_are_found_inside_batches() {
+    let log = mk_filled(&MemDisk::new(), 100);
+    for offset in [0, 1, 4, 57, 198] {
+        let found = log.offset_for_timestamp(Timestamp(START + offset), Offset(i64::MAX)).unwrap().unwrap();
+        assert_eq!((found.offset, found.timestamp.0), (Offset(offset), START + offset));
+    }
+    assert_eq!(log.offset_for_timestamp(Timestamp(START + 199), Offset(i64::MAX)).unwrap(), None);
+    assert_eq!(log.offset_for_timestamp(Timestamp(START + 50), Offset(50)).unwrap(), None);
+    assert_eq!(log.offset_for_timestamp(Timestamp(0), Offset(i64::MAX)).unwrap().unwrap().offset, Offset(0));
+    assert_eq!(log.offset_of_max_timestamp(Offset(i64::MAX)).unwrap().unwrap().offset, Offset(198));
+}
+
+#[test]
+fn epochs_tell_where_each_leader_ended() {
+    let disk = MemDisk::new();
+    let log = mk_log(&disk);
+    for epoch in [0, 0, 3, 3, 5] {
+        append(&log, 2, epoch).unwrap();
+    }
+    let ends = |log: &Log| (-1..7).map(|epoch| log.end_of_epoch(LeaderEpoch(epoch))).collect::<Vec<_>>();
+    let none = (LeaderEpoch(-1), Offset(-1));
+    let first = (LeaderEpoch(0), Offset(4));
+    let third = (LeaderEpoch(3), Offset(8));
+    assert_eq!(ends(&log), [none, first, first, first, third, third, (LeaderEpoch(5), Offset(10)), none]);
+    assert_eq!(log.epoch_of(Offset(7)), Some(LeaderEpoch(3)));
+    let file = disk.open(&Path::new(FOLDER).join("leader-epoch-checkpoint"), Open::Existing).unwrap();
+    file.set_len(3).unwrap();
+    assert_eq!(ends(&open(&disk, Opening::default())), ends(&log), "a damaged file is made again");
+    log.truncate_to(Offset(8)).unwrap();
+    assert_eq!(log.last_epoch(), Some(LeaderEpoch(3)));
+}
+
+#[test]
+fn truncation_removes_from_the_batch_on() {
+    for offset in [0, 1, 2, 40, 97, 198] {
+        let disk = MemDisk::new();
+        let log = mk_filled(&disk, 100);
+        log.flush().unwrap();
+        assert!(log.truncate_to(Offset(offset)).unwrap());
+        let end = log.end_offset();
+        assert!(end.0 <= offset && end.0 + 3 > offset, "{end} for {offset}");
+        assert!(log.recovery_point() <= Offset(offset));
+        append(&log, 2, 1).unwrap();
+        assert_holds_exactly(&log, 0);
+        let opened = open(&disk.crash(Survival::All), Opening::default());
+        assert_eq!(opened.end_offset(), end + 2);
+        assert_holds_exactly(&opened, 0);
+    }
+}
+
+#[test]
+fn emptied_log_goes_on_at_the_given_offset() {
+    let log = mk_filled(&MemDisk::new(), 50);
+    log.truncate_fully(Offset(5_000)).unwrap();
+    assert_eq!((log.start_offset(), log.end_offset(), log.size_bytes()), (Offset(5_000), Offset(5_000), 0));
+    append(&log, 2, 0).unwrap();
+    assert_holds_exactly(&log, 5_000);
+}
+
+#[test]
+fn retention_deletes_whole_segments_below_the_high_watermark() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 100);
+    let (count, size) = (log.segment_count(), log.size_bytes());
+    let by_size = Retention { bytes_max: Some(size - 2_500), age_ms_max: None };
+    assert_eq!(log.delete_old(Timestamp(START), by_size, Offset(0)).unwrap(), 0);
+    assert_eq!(log.delete_old(Timestamp(START), by_size, log.end_offset()).unwrap(), 1);
+    assert_eq!(log.segment_count(), count - 1);
+    let start = log.start_offset();
+    assert_holds_exactly(&log, start.0);
+    assert!(matches!(log.read(Offset(0), to_end()), Err(StorageError::OutOfRange { .. })));
+    let by_age = Retention { age_ms_max: Some(100), bytes_max: None };
+    assert!(log.delete_old(Timestamp(START + 190), by_age, log.end_offset()).unwrap() > 0);
+    assert_holds_exactly(&log, log.start_offset().0);
+    log.delete_old(Timestamp(START + 100_000), by_age, log.end_offset()).unwrap();
+    assert_eq!((log.start_offset(), log.end_offset(), log.size_bytes()), (Offset(199), Offset(199), 0));
+    assert_eq!(open(&disk, Opening::default()).end_offset(), Offset(199));
+    append(&log, 1, 0).unwrap();
+    assert_eq!(read_all(&log, Offset(199)).len(), 1);
+}
+
+#[test]
+fn start_moves_up_inside_a_segment() {
+    let log = mk_filled(&MemDisk::new(), 100);
+    let count = log.segment_count();
+    log.advance_start(Offset(60)).unwrap();
+    assert!(log.segment_count() < count);
+    assert_eq!(log.start_offset(), Offset(60));
+    assert_eq!(log.epochs()[0].start_offset, Offset(60));
+    let found = log.offset_for_timestamp(Timestamp(0), Offset(i64::MAX)).unwrap().unwrap();
+    assert_eq!(found.offset, Offset(60));
+    assert!(log.advance_start(Offset(10_000)).is_err());
+}
+
+#[test]
+fn segment_rolls_with_age() {
+    let config = LogConfig { segment_age_ms_max: 10, ..LogConfig::default() };
+    let log = Log::open(Arc::new(MemDisk::new()), Path::new(FOLDER), config, Opening::default()).unwrap();
+    for (offset, rolled) in [(0, false), (10, false), (21, true), (25, false)] {
+        let batch = mk_batch(offset, 1);
+        let placed = Placed { batch: &batch, base_offset: Offset(offset), leader_epoch: LeaderEpoch(0) };
+        let appended = log.append(&[placed], Timestamp(START)).unwrap();
+        assert_eq!(appended.rolled_at, rolled.then_some(Offset(offset)));
+    }
+}
+
+#[test]
+fn newest_whole_producer_snapshot_is_found() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 10);
+    let entry = ProducerEntry {
+        producer_id: ProducerId(9),
+        epoch: ProducerEpoch(1),
+        last_sequence: 41,
+        last_offset: Offset(7),
+        offset_delta: 2,
+        timestamp: Timestamp(START),
+        coordinator_epoch: -1,
+        transaction_start: Offset(-1),
+    };
+    assert_eq!(log.producer_snapshot().unwrap(), None);
+    log.write_producer_snapshot(Offset(5), &[entry]).unwrap();
+    log.write_producer_snapshot(Offset(8), &[entry, entry]).unwrap();
+    log.write_producer_snapshot(Offset(900), &[]).unwrap();
+    assert_eq!(log.producer_snapshot().unwrap(), Some((Offset(8), vec![entry, entry])));
+    let path = Path::new(FOLDER).join("00000000000000000008.snapshot");
+    disk.open(&path, Open::Existing).unwrap().write_all_at(&[b"x"], 20).unwrap();
+    assert_eq!(log.producer_snapshot().unwrap(), Some((Offset(5), vec![entry])));
+}
+
+/// Appends with a flush now and then until the disk stops; yields the end that was acknowledged and the end that was
+/// flushed.
+fn run_until_failure(disk: &MemDisk) -> (Offset, Offset) {
+    let (mut acknowledged, mut flushed) = (Offset(0), Offset(0));
+    let opened = Log::open(Arc::new(disk.clone()), Path::new(FOLDER), mk_config(), Opening::default());
+    let Ok(log) = opened else { return (acknowledged, flushed) };
+    for index in 0..30 {
+        match append(&log, 1 + index % 4, i32::try_from(index / 10).unwrap()) {
+            Ok(appended) => acknowledged = appended.end_offset,
+            Err(_) => break,
+        }
+        if index % 7 == 6 {
+            match log.flush() {
+                Ok(()) => flushed = acknowledged,
+                Err(_) => break,
+            }
+        }
+    }
+    (acknowledged, flushed)
+}
+
+fn changes_of_a_run() -> u64 {
+    let disk = MemDisk::new();
+    run_until_failure(&disk);
+    disk.changes()
+}
+
+#[test]
+fn killed_process_keeps_what_was_acknowledged_at_every_write() {
+    for step in 0..changes_of_a_run() {
+        let disk = MemDisk::new();
+        disk.fail_after(step);
+        let (acknowledged, _) = run_until_failure(&disk);
+        let log = open(&disk.crash(Survival::All), Opening::default());
+        assert!(log.end_offset() >= acknowledged, "step {step}: {} of {acknowledged}", log.end_offset());
+        assert_holds_exactly(&log, 0);
+        append(&log, 2, 9).unwrap();
+        assert_holds_exactly(&log, 0);
+    }
+}
+
+#[test]
+fn crashed_machine_keeps_what_was_flushed_at_every_write() {
+    for step in 0..changes_of_a_run() {
+        let disk = MemDisk::new();
+        disk.fail_after(step);
+        let (_, flushed) = run_until_failure(&disk);
+        let seeds = (0..8).map(|seed| Survival::Some(step * 8 + seed));
+        for survival in seeds.chain([Survival::None]) {
+            let crashed = disk.crash(survival);
+            for recovery_point in [None, Some(flushed)] {
+                let log = open(&crashed, Opening { recovery_point, ..Opening::default() });
+                assert!(
+                    log.end_offset() >= flushed,
+                    "step {step} {survival:?}: {} of {flushed}",
+                    log.end_offset()
+                );
+                assert_holds_exactly(&log, 0);
+                append(&log, 2, 9).unwrap();
+                assert_holds_exactly(&log, 0);
+                log.truncate_to(log.end_offset() + -2).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn crash_during_recovery_is_recovered() {
+    let disk = MemDisk::new();
+    disk.fail_after(changes_of_a_run() - 1);
+    let (acknowledged, _) = run_until_failure(&disk);
+    let torn = disk.crash(Survival::All);
+    for step in 0..40 {
+        let disk = torn.crash(Survival::All);
+        disk.fail_after(step);
+        let _ = Log::open(Arc::new(disk.clone()), Path::new(FOLDER), mk_config(), Opening::default());
+        let log = open(&disk.crash(Survival::All), Opening::default());
+        assert!(log.end_offset() >= acknowledged);
+        assert_holds_exactly(&log, 0);
+    }
+}
+
+#[test]
+fn damage_in_the_middle_cuts_the_log_there() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 100);
+    log.close().unwrap();
+    let second = log.segments.load()[1].clone();
+    let file = disk.open(&second.path, Open::Existing).unwrap();
+    file.write_all_at(&[b"?"], 300).unwrap();
+    let opened = open(&disk, Opening::default());
+    assert_eq!(opened.segment_count(), 2);
+    assert_eq!(opened.repair().unwrap().path, second.path);
+    assert!(opened.end_offset() > second.base_offset && opened.end_offset() < log.end_offset());
+    assert_holds_exactly(&opened, 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any sequence of operations leaves a log that holds the offsets a list would hold, also after a restart.
+    #[test]
+    fn log_behaves_like_a_list(steps in proptest::collection::vec((0_u8..8, 0_i64..100), 1..40)) {
+        let disk = MemDisk::new();
+        let mut log = mk_log(&disk);
+        for (step, argument) in steps {
+            let (start, end) = (log.start_offset().0, log.end_offset().0);
+            match step {
+                0..=3 => assert!(append(&log, 1 + argument % 5, 0).is_ok()),
+                4 => assert!(log.truncate_to(Offset(start + (end - start) * argument / 100)).is_ok()),
+                5 => log.advance_start(Offset(start + (end - start) * argument / 100)).unwrap(),
+                6 => log.flush().unwrap(),
+                _ => {
+                    let start_offset = Some(log.start_offset());
+                    let clean = argument % 2 == 0;
+                    if clean { log.close().unwrap() }
+                    let recovery_point = Some(log.recovery_point());
+                    log = open(&disk, Opening { clean, recovery_point, start_offset, ..Opening::default() });
+                    prop_assert_eq!((log.start_offset().0, log.end_offset().0), (start, end));
+                }
+            }
+            assert_holds_exactly(&log, log.start_offset().0);
+        }
+    }
+
+    #[test]
+    fn arbitrary_files_never_panic(
+        contents in proptest::collection::vec(any::<u8>(), 0..400),
+        index in proptest::collection::vec(any::<u8>(), 0..60),
+        clean in any::<bool>(),
+    ) {
+        let disk = MemDisk::new();
+        disk.create_dir_all(Path::new(FOLDER)).unwrap();
+        for (extension, contents) in [("log", &contents), ("index", &index), ("timeindex", &index)] {
+            let path = Path::new(FOLDER).join(format!("{:020}.{extension}", 0));
+            disk.replace(&path, contents, true).unwrap();
+        }
+        let log = open(&disk, Opening { clean, ..Opening::default() });
+        let _ = log.read(Offset(0), to_end());
+        let _ = log.offset_for_timestamp(Timestamp(0), Offset(i64::MAX));
+    }
+}
