@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use milena_protocol::ids::{base64, from_base64};
 use milena_protocol::{NodeId, Offset, PartitionIndex, TopicId, Uuid};
@@ -237,7 +237,7 @@ fn read_optional(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, Storag
     }
 }
 
-fn read_offsets(disk: &dyn Disk, path: &PathBuf) -> Result<Offsets, StorageError> {
+fn read_offsets(disk: &dyn Disk, path: &Path) -> Result<Offsets, StorageError> {
     let lines = checkpoint::read(disk, path)?.unwrap_or_default();
     let parse = |line: String| {
         let mut words = line.split(' ');
