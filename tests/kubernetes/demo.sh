@@ -197,7 +197,7 @@ Clients in the cluster connect to $bootstrap
   kubectl -n $namespace scale deployment/dashboard --replicas=3     another picture
   kubectl -n $namespace logs -l app.kubernetes.io/name=dashboard --prefix --tail=-1 | grep owned
   kubectl -n $namespace patch kafkatopic truck-gps --type merge -p '{"spec":{"partitions":12}}'
-  kubectl -n $namespace delete pod demo-0                           the broker comes back with its data
+  kubectl -n $namespace delete pod demo-broker-0              the broker comes back with its data
 
   make kubernetes-down                                              ends it all
 TEXT
