@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# The bridge on which pods, Services and the control plane meet. Service addresses are routed to it, so that no packet
+# for them ever leaves the machine.
+set -euo pipefail
+source "$(dirname "$0")/settings.sh"
+
+# remove_chains FAMILY TABLE: the kubelet's chains and the jumps to them.
+remove_chains() {
+  local command=iptables
+  [[ $1 == ip ]] || command=ip6tables
+  "$command-save" -t "$2" 2> /dev/null | grep -v KUBE- | "$command-restore" -T "$2" 2> /dev/null || true
+}
+
+case $1 in
+  up)
+    cat /proc/sys/net/ipv4/ip_forward > "$run/ip_forward"
+    nft list tables 2> /dev/null > "$run/tables"
+    echo 1 > /proc/sys/net/ipv4/ip_forward
+    ip link show "$bridge" > /dev/null 2>&1 || ip link add "$bridge" type bridge
+    ip address replace "$address/16" dev "$bridge"
+    ip link set "$bridge" up
+    ip route replace "$services" dev "$bridge"
+    ;;
+  down)
+    ip link delete "$bridge" 2> /dev/null || true
+    # kube-proxy's own table, and what the kubelet wrote into iptables' tables; those that were there before stay.
+    nft list tables 2> /dev/null | grep -E '^table ip6? (kube-proxy|filter|mangle|nat)$' | while read -r _ family table; do
+      if grep -qx "table $family $table" "$run/tables" 2> /dev/null; then
+        remove_chains "$family" "$table"
+      else
+        nft delete table "$family" "$table"
+      fi
+    done
+    [[ ! -f $run/ip_forward ]] || cat "$run/ip_forward" > /proc/sys/net/ipv4/ip_forward
+    ;;
+esac

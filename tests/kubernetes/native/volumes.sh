@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Local persistent volumes: makes those of a node, and makes released ones anew for as long as it runs.
+# Usage: volumes.sh make NODE | volumes.sh renew
+set -euo pipefail
+source "$(dirname "$0")/settings.sh"
+
+make_volume() {
+  local node=$1 volume=$2 folder=$run/nodes/$1/volumes/$2
+  mkdir -p "$folder"
+  cat <<YAML
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: $volume, labels: {milena.dev/node: $node}}
+spec:
+  capacity: {storage: $volume_size}
+  accessModes: [ReadWriteOnce]
+  persistentVolumeReclaimPolicy: Retain
+  storageClassName: local
+  local: {path: $folder}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+        - matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [$node]}]
+---
+YAML
+}
+
+released() {
+  kubectl get persistentvolumes -o \
+    jsonpath='{range .items[?(@.status.phase=="Released")]}{.metadata.labels.milena\.dev/node}{" "}{.metadata.name}{"\n"}{end}'
+}
+
+case $1 in
+  make)
+    for index in $(seq "$volumes_per_node"); do make_volume "$2" "$2-v$index"; done | kubectl apply -f - > /dev/null
+    ;;
+  renew)
+    while true; do
+      released 2> /dev/null | while read -r node volume; do
+        [[ -n $volume ]] || continue
+        kubectl delete persistentvolume "$volume" --wait=true > /dev/null
+        rm -rf "${run:?}/nodes/$node/volumes/$volume"
+        make_volume "$node" "$volume" | kubectl apply -f - > /dev/null
+        echo "renewed $volume"
+      done || true
+      sleep 1
+    done
+    ;;
+esac
