@@ -1,0 +1,166 @@
+//! The coordinator of the groups of one `__consumer_offsets` partition: classic groups and committed offsets.
+//!
+//! Called by the coordinator task of `broker`; the states of a group are listed in `classic.rs`. Requests that wait for
+//! others (JoinGroup for the rebalance, SyncGroup for the leader) keep their ticket in the member and are answered by a
+//! later step. Everything behaves as Apache Kafka 4.3's `GroupMetadataManager` and `OffsetMetadataManager`, except:
+//!
+//! - a request that is sent again while the first is parked answers the first with REBALANCE_IN_PROGRESS; Kafka never
+//!   answers it;
+//! - where Kafka's choice hangs on the order of a hash table (the next leader, a tie of votes) ours is the smallest
+//!   member id, so that one input has one outcome.
+
+use std::collections::BTreeMap;
+
+use bytestring::ByteString;
+use milena_protocol::Timestamp;
+
+use crate::machine::{Machine, Outcome, Ticket};
+
+mod classic;
+mod deadlines;
+mod describe;
+mod expiry;
+mod join;
+mod leave;
+mod member;
+mod offsets;
+mod rebalance;
+mod record;
+mod request;
+mod settings;
+mod sync;
+
+pub use record::GroupRecord;
+pub use request::*;
+pub use settings::GroupSettings;
+
+use classic::ClassicGroup;
+use deadlines::{Deadlines, Timer};
+use offsets::Offsets;
+
+/// What a step yields.
+pub type GroupOutcome = Outcome<GroupRecord, Reply>;
+
+/// The groups of one partition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coordinator {
+    settings: GroupSettings,
+    groups: BTreeMap<ByteString, ClassicGroup>,
+    offsets: Offsets,
+    deadlines: Deadlines,
+}
+
+/// One step: what time it is, and where its effects go.
+struct Turn<'a> {
+    now: Timestamp,
+    settings: &'a GroupSettings,
+    deadlines: &'a mut Deadlines,
+    out: GroupOutcome,
+}
+
+impl Turn<'_> {
+    fn reply(&mut self, ticket: Ticket, reply: Reply) {
+        self.out.replies.push((ticket, reply));
+    }
+
+    fn after_ms(&self, ms: i32) -> Timestamp {
+        self.now.plus_ms(i64::from(ms.max(0)))
+    }
+}
+
+impl Coordinator {
+    /// A coordinator of nothing; `replay` fills it.
+    pub fn new(settings: GroupSettings) -> Self {
+        Self { settings, groups: BTreeMap::new(), offsets: Offsets::default(), deadlines: Deadlines::default() }
+    }
+
+    /// Ends the replay of the log: from here on members must show that they are alive.
+    pub fn loaded(&mut self, now: Timestamp) -> GroupOutcome {
+        self.turn(now, |groups, _, turn| expiry::watch_loaded(groups, turn))
+    }
+
+    /// Runs one step with the state taken apart, so that groups and timers can change side by side.
+    fn turn(
+        &mut self,
+        now: Timestamp,
+        step: impl FnOnce(&mut BTreeMap<ByteString, ClassicGroup>, &Offsets, &mut Turn<'_>),
+    ) -> GroupOutcome {
+        let Self { settings, groups, offsets, deadlines } = self;
+        let mut turn = Turn { now, settings, deadlines, out: Outcome::default() };
+        step(groups, offsets, &mut turn);
+        turn.out
+    }
+}
+
+impl Machine for Coordinator {
+    type Request = Request;
+    type Record = GroupRecord;
+    type Reply = Reply;
+
+    fn handle(&mut self, now: Timestamp, ticket: Ticket, request: Request) -> GroupOutcome {
+        self.turn(now, |groups, offsets, turn| match request {
+            Request::Join(request) => join::join(groups, turn, ticket, request),
+            Request::Sync(request) => sync::sync(groups, turn, ticket, request),
+            Request::Heartbeat(caller) => {
+                let result = leave::heartbeat(groups, turn, &caller);
+                turn.reply(ticket, Reply::Heartbeat(result));
+            }
+            Request::Leave(request) => leave::leave(groups, turn, ticket, request),
+            Request::Commit(request) => {
+                let result = offsets::commit(groups, turn, request);
+                turn.reply(ticket, Reply::Commit(result));
+            }
+            Request::Fetch(request) => turn.reply(ticket, Reply::Fetch(offsets.fetch(request))),
+            Request::Describe(ids) => turn.reply(ticket, Reply::Describe(describe::describe(groups, ids))),
+            Request::List(filter) => turn.reply(ticket, Reply::List(describe::list(groups, &filter))),
+            Request::Delete(ids) => {
+                let results = describe::delete(groups, offsets, turn, ids);
+                turn.reply(ticket, Reply::Delete(results));
+            }
+            Request::TopicsDeleted(topics) => {
+                turn.out.records = offsets.of_deleted(&topics);
+                turn.reply(ticket, Reply::TopicsDeleted);
+            }
+        })
+    }
+
+    fn replay(&mut self, record: &GroupRecord) {
+        match record {
+            GroupRecord::Offset { key, value: Some(value) } => {
+                self.groups.entry(key.group.clone()).or_insert_with(|| ClassicGroup::new(key.group.clone()));
+                self.offsets.put(key, value);
+            }
+            GroupRecord::Offset { key, value: None } => self.offsets.remove(key),
+            GroupRecord::Group { key, value: Some(value) } => {
+                let group =
+                    self.groups.entry(key.group.clone()).or_insert_with(|| ClassicGroup::new(key.group.clone()));
+                group.adopt(value);
+                if group.members.is_empty() {
+                    self.deadlines.cancel(&Timer::Join(key.group.clone()));
+                }
+            }
+            GroupRecord::Group { key, value: None } => {
+                if let Some(group) = self.groups.remove(&key.group) {
+                    expiry::forget(&group, &mut self.deadlines);
+                }
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.next()
+    }
+
+    fn on_deadline(&mut self, now: Timestamp) -> GroupOutcome {
+        let Some(timer) = self.deadlines.pop_due(now) else { return Outcome::default() };
+        self.turn(now, |groups, offsets, turn| match timer {
+            Timer::Session(group, member) => expiry::session(groups, turn, &group, &member),
+            Timer::Join(group) => expiry::join(groups, turn, &group),
+            Timer::Sync(group) => expiry::sync(groups, turn, &group),
+            Timer::Retention => expiry::retention(groups, offsets, turn),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
