@@ -1,0 +1,232 @@
+//! One replica of a partition as its leader sees it: epoch, high watermark, followers' progress, producers.
+//!
+//! | call | when | effect |
+//! |---|---|---|
+//! | [`Replica::replay`], [`Replica::restore`] | a log is opened | producers and log end are rebuilt |
+//! | [`Replica::lead`] | the metadata image names this node as leader | appends are possible in that epoch |
+//! | [`Replica::resign`] | it names another, or nobody | appends are refused |
+//! | [`Replica::plan_append`] | a batch is to be appended | none; says where it goes, or that it is there already |
+//! | [`Replica::apply`] | the planned batch is in the log | log end, producers, high watermark move |
+//! | [`Replica::follower_reached`] | a follower fetched | high watermark may move |
+//!
+//! The shell holds one lock around plan, append and apply, so a plan is never stale when it is applied, and an append
+//! that the disk refused changes nothing. Source: `Partition` and `UnifiedLog` of Apache Kafka, KIP-98, KIP-101.
+
+use std::collections::BTreeMap;
+
+use milena_protocol::records::BatchHeader;
+use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, Timestamp};
+
+pub mod producers;
+
+pub use producers::{BatchMetadata, Producers, Restored};
+
+use producers::Sequenced;
+
+/// Who asks for an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppendOrigin {
+    /// A producer that waits for `acks=all` or does not.
+    Client {
+        /// The append needs `min.insync.replicas` in sync.
+        acks_all: bool,
+    },
+    /// A coordinator of this broker. Sequences are not checked; `min.insync.replicas` is.
+    Coordinator,
+}
+
+impl AppendOrigin {
+    fn needs_in_sync_replicas(self) -> bool {
+        self != Self::Client { acks_all: false }
+    }
+}
+
+/// What is to happen to a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppendPlan {
+    /// Append it with this stamp, then apply.
+    Append {
+        /// The offset of its first record.
+        base_offset: Offset,
+        /// The epoch of this leader.
+        leader_epoch: LeaderEpoch,
+    },
+    /// It is in the log since its first try: answer as then.
+    Duplicate(BatchMetadata),
+}
+
+/// A leadership, as the metadata image states it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leadership {
+    /// Grows with every leader.
+    pub epoch: LeaderEpoch,
+    /// All replicas, this one included.
+    pub replicas: Vec<NodeId>,
+    /// The replicas in sync, this one included.
+    pub isr: Vec<NodeId>,
+}
+
+/// The state of one replica.
+#[derive(Debug, Clone)]
+pub struct Replica {
+    node_id: NodeId,
+    leader_epoch: LeaderEpoch,
+    leadership: Option<Leadership>,
+    /// Log end of each follower, as far as it told this leader.
+    followers: BTreeMap<NodeId, Offset>,
+    log_end: Offset,
+    high_watermark: Offset,
+    producers: Producers,
+}
+
+impl Replica {
+    /// A replica on node `node_id` whose log ends at `log_end`, neither leader nor follower yet.
+    pub fn new(node_id: NodeId, log_end: Offset) -> Self {
+        Self {
+            node_id,
+            leader_epoch: LeaderEpoch(-1),
+            leadership: None,
+            followers: BTreeMap::new(),
+            log_end,
+            high_watermark: Offset(0),
+            producers: Producers::default(),
+        }
+    }
+
+    /// Takes in a producer of a snapshot.
+    pub fn restore(&mut self, restored: Restored) {
+        self.producers.restore(restored);
+    }
+
+    /// Takes in a batch that is in the log already. `now` counts as the time its producer was last seen.
+    pub fn replay(&mut self, header: &BatchHeader, now: Timestamp) {
+        self.producers.apply(header, header.base_offset, now);
+        self.log_end = self.log_end.max(header.next_offset());
+    }
+
+    /// Becomes leader, or learns of a changed ISR in the same epoch.
+    pub fn lead(&mut self, leadership: Leadership) {
+        if leadership.epoch > self.leader_epoch {
+            self.followers.clear();
+        }
+        self.leader_epoch = leadership.epoch;
+        self.followers.retain(|node, _| leadership.replicas.contains(node));
+        self.leadership = Some(leadership);
+        self.move_high_watermark();
+    }
+
+    /// Stops leading, in favour of the leader of `epoch`.
+    pub fn resign(&mut self, epoch: LeaderEpoch) {
+        self.leader_epoch = self.leader_epoch.max(epoch);
+        self.leadership = None;
+    }
+
+    /// Whether this replica leads.
+    pub fn is_leader(&self) -> bool {
+        self.leadership.is_some()
+    }
+
+    /// The newest epoch this replica knows of.
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        self.leader_epoch
+    }
+
+    /// The offset after the last record that every in-sync replica has.
+    pub fn high_watermark(&self) -> Offset {
+        self.high_watermark
+    }
+
+    /// The offset that the next record gets.
+    pub fn log_end(&self) -> Offset {
+        self.log_end
+    }
+
+    /// The producers known to this replica.
+    pub fn producers(&self) -> &Producers {
+        &self.producers
+    }
+
+    /// Compares the epoch a client believes in with this replica's (KIP-320), and that it leads. -1 is not compared.
+    ///
+    /// # Errors
+    /// `FENCED_LEADER_EPOCH` where the client is behind, `UNKNOWN_LEADER_EPOCH` where it is ahead,
+    /// `NOT_LEADER_OR_FOLLOWER`.
+    pub fn check_leader(&self, believed: LeaderEpoch) -> Result<(), ErrorCode> {
+        if believed.0 >= 0 && believed < self.leader_epoch {
+            return Err(ErrorCode::FencedLeaderEpoch);
+        }
+        if believed.0 >= 0 && believed > self.leader_epoch {
+            return Err(ErrorCode::UnknownLeaderEpoch);
+        }
+        if self.is_leader() { Ok(()) } else { Err(ErrorCode::NotLeaderOrFollower) }
+    }
+
+    /// Decides where a batch goes. Its base offset and leader epoch are still its writer's.
+    ///
+    /// # Errors
+    /// `NOT_LEADER_OR_FOLLOWER`, `NOT_ENOUGH_REPLICAS`, and those of a producer's sequence:
+    /// `OUT_OF_ORDER_SEQUENCE_NUMBER`, `INVALID_PRODUCER_EPOCH`.
+    pub fn plan_append(
+        &self,
+        header: &BatchHeader,
+        origin: AppendOrigin,
+        min_insync_replicas: usize,
+    ) -> Result<AppendPlan, ErrorCode> {
+        let leadership = self.leadership.as_ref().ok_or(ErrorCode::NotLeaderOrFollower)?;
+        if origin.needs_in_sync_replicas() && !has_enough(leadership, min_insync_replicas) {
+            return Err(ErrorCode::NotEnoughReplicas);
+        }
+        if matches!(origin, AppendOrigin::Client { .. })
+            && let Sequenced::Duplicate(batch) = self.producers.check(header)?
+        {
+            return Ok(AppendPlan::Duplicate(batch));
+        }
+        Ok(AppendPlan::Append { base_offset: self.log_end, leader_epoch: leadership.epoch })
+    }
+
+    /// Takes in that the batch is in the log at `base_offset`, the one of its plan.
+    ///
+    /// # Panics
+    /// If the batch was not planned last.
+    pub fn apply(&mut self, header: &BatchHeader, base_offset: Offset, now: Timestamp) {
+        assert_eq!(base_offset, self.log_end, "an append is planned and applied under one lock");
+        self.producers.apply(header, base_offset, now);
+        self.log_end = base_offset + (i64::from(header.last_offset_delta) + 1);
+        self.move_high_watermark();
+    }
+
+    /// A follower's log ends at `offset`.
+    pub fn follower_reached(&mut self, node: NodeId, offset: Offset) {
+        if self.leadership.as_ref().is_some_and(|leadership| leadership.replicas.contains(&node)) {
+            self.followers.insert(node, offset);
+            self.move_high_watermark();
+        }
+    }
+
+    /// Whether fewer replicas are in sync than `acks=all` asks for, after its records were appended.
+    pub fn has_enough_in_sync(&self, min_insync_replicas: usize) -> bool {
+        self.leadership.as_ref().is_some_and(|leadership| has_enough(leadership, min_insync_replicas))
+    }
+
+    /// Forgets producers that were silent for `silence_ms_max`.
+    pub fn expire_producers(&mut self, now: Timestamp, silence_ms_max: i64) {
+        self.producers.expire(now, silence_ms_max);
+    }
+
+    /// The smallest log end of the in-sync replicas; it never moves back.
+    fn move_high_watermark(&mut self) {
+        let Some(leadership) = &self.leadership else { return };
+        let others = leadership.isr.iter().filter(|node| **node != self.node_id);
+        let slowest = others.map(|node| self.followers.get(node).copied().unwrap_or(Offset(0))).min();
+        let reached = slowest.map_or(self.log_end, |slowest| slowest.min(self.log_end));
+        self.high_watermark = self.high_watermark.max(reached);
+    }
+}
+
+/// `min.insync.replicas` counts no more than there are replicas.
+fn has_enough(leadership: &Leadership, min_insync_replicas: usize) -> bool {
+    leadership.isr.len() >= min_insync_replicas.min(leadership.replicas.len())
+}
+
+#[cfg(test)]
+mod tests;
