@@ -20,6 +20,7 @@ pub use delta::MetadataDelta;
 pub use image::{BrokerImage, ConfigResource, Endpoint, MetadataImage, PartitionImage, ResourceType, TopicImage};
 pub use loader::MetadataLoader;
 pub use replay::ReplayError;
+pub(crate) use snapshot::partition_record;
 
 #[cfg(test)]
 mod tests;

@@ -221,6 +221,16 @@ impl MetadataImage {
         self.topic(topic)?.partition(index)
     }
 
+    /// Who leads a partition, if anybody does.
+    pub fn leader(&self, topic: &str, index: PartitionIndex) -> Option<NodeId> {
+        self.partition(topic, index).map(|partition| partition.leader).filter(|leader| leader.0 >= 0)
+    }
+
+    /// Where a broker that may be told to clients is reached.
+    pub fn endpoint(&self, node: NodeId, listener: &str) -> Option<&Endpoint> {
+        self.broker(node).filter(|broker| !broker.fenced)?.endpoint(listener)
+    }
+
     /// The values set on `resource`.
     pub fn config(&self, resource: &ConfigResource) -> Option<&Values> {
         self.configs.get(resource)

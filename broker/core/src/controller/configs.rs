@@ -1,0 +1,213 @@
+//! Configurations: incremental changes, validated as the whole they lead to.
+//!
+//! Deliberate difference from Apache Kafka, which stores every name it does not know on a broker for the sake of
+//! plugged-in classes: there are none here, so an unknown broker key is refused.
+
+use std::collections::BTreeSet;
+
+use bytestring::ByteString;
+use milena_protocol::ErrorCode;
+use milena_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
+use milena_protocol::messages::metadata_records::{ConfigRecord, MetadataRecord};
+
+use super::{Controller, ControllerReply, Decision, Refusal};
+use crate::config::effective::Values;
+use crate::config::{Key, Type, Update, broker, client_metrics, group, list, topic};
+use crate::metadata::{ConfigResource, ResourceType};
+
+/// What to do with a value, by its number on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Set,
+    Delete,
+    Append,
+    Subtract,
+}
+
+impl Operation {
+    fn from_code(code: i8) -> Option<Self> {
+        [Self::Set, Self::Delete, Self::Append, Self::Subtract].get(usize::try_from(code).ok()?).copied()
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Set => "SET",
+            Self::Delete => "DELETE",
+            Self::Append => "APPEND",
+            Self::Subtract => "SUBTRACT",
+        }
+    }
+}
+
+impl Controller {
+    pub(super) fn alter_configs(&mut self, resources: &[AlterConfigsResource], validate_only: bool) -> Decision {
+        let mut records = Vec::new();
+        let mut results = Vec::with_capacity(resources.len());
+        for resource in resources {
+            let same = |other: &&AlterConfigsResource| {
+                other.resource_type == resource.resource_type && other.resource_name == resource.resource_name
+            };
+            let result = if resources.iter().filter(same).count() > 1 {
+                Err(Refusal::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
+            } else {
+                self.alter(resource)
+            };
+            let result = result.map(|new| records.extend(new));
+            results.push((resource.resource_type, resource.resource_name.clone(), result));
+        }
+        if validate_only {
+            records.clear();
+        }
+        (records, ControllerReply::ConfigsAltered(results))
+    }
+
+    fn alter(&self, wanted: &AlterConfigsResource) -> Result<Vec<MetadataRecord>, Refusal> {
+        let resource = self.check_resource(wanted)?;
+        check_shape(&wanted.configs)?;
+        let before = self.image.config(&resource).cloned().unwrap_or_default();
+        let mut after = before.clone();
+        for config in &wanted.configs {
+            apply(&resource, config, &mut after)?;
+        }
+        let touched: BTreeSet<&ByteString> = wanted.configs.iter().map(|config| &config.name).collect();
+        validate(&resource, &after, &touched)?;
+        Ok(changes(&resource, &before, &after))
+    }
+
+    fn check_resource(&self, wanted: &AlterConfigsResource) -> Result<ConfigResource, Refusal> {
+        let name = &wanted.resource_name;
+        let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidRequest, message));
+        let Some(kind) = ResourceType::from_code(wanted.resource_type) else {
+            return invalid(format!("Unsupported resource type {}", wanted.resource_type));
+        };
+        match kind {
+            ResourceType::Topic if name.is_empty() => invalid("Default topic resources are not allowed.".to_owned()),
+            ResourceType::Group if name.is_empty() => invalid("Default group resources are not allowed.".to_owned()),
+            ResourceType::ClientMetrics if name.is_empty() => {
+                invalid("Default client metrics resources are not allowed.".to_owned())
+            }
+            ResourceType::Topic if self.image.topic(name).is_none() => Err(Refusal::new(
+                ErrorCode::UnknownTopicOrPartition,
+                format!("The topic '{name}' does not exist."),
+            )),
+            ResourceType::Broker if !name.is_empty() && name.parse::<u32>().is_err() => {
+                invalid(format!("Node id must be an integer, but it is: {name}"))
+            }
+            ResourceType::BrokerLogger => {
+                let logger = wanted.configs.first().map_or("", |config| &config.name);
+                Err(Refusal::new(ErrorCode::InvalidConfig, format!("Logger {logger} does not exist!")))
+            }
+            _ => Ok(ConfigResource::new(kind, name.clone())),
+        }
+    }
+}
+
+/// Names once each, and a value where the operation needs one.
+fn check_shape(configs: &[AlterableConfig]) -> Result<(), Refusal> {
+    let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidRequest, message));
+    let names: BTreeSet<_> = configs.iter().map(|config| &config.name).collect();
+    if names.len() < configs.len() {
+        return invalid("Error due to duplicate config keys".to_owned());
+    }
+    let null = |c: &&AlterableConfig| Operation::from_code(c.config_operation) != Some(Operation::Delete) && c.value.is_none();
+    let null: Vec<&str> = configs.iter().filter(null).map(|config| &*config.name).collect();
+    if !null.is_empty() {
+        return invalid(format!("Null value not supported for : {}", null.join(", ")));
+    }
+    match configs.iter().find(|config| Operation::from_code(config.config_operation).is_none()) {
+        Some(unknown) => invalid(format!("Unknown operation type {}", unknown.config_operation)),
+        None => Ok(()),
+    }
+}
+
+fn key(resource: &ConfigResource, name: &str) -> Option<&'static Key> {
+    match resource.resource_type {
+        ResourceType::Topic => topic::key(name),
+        ResourceType::Broker => broker::key(name),
+        ResourceType::Group => group::key(name),
+        ResourceType::ClientMetrics => client_metrics::key(name),
+        ResourceType::BrokerLogger => None,
+    }
+}
+
+fn apply(resource: &ConfigResource, config: &AlterableConfig, values: &mut Values) -> Result<(), Refusal> {
+    let name = &config.name;
+    let value = config.value.clone().unwrap_or_default();
+    match Operation::from_code(config.config_operation) {
+        Some(Operation::Set) => values.insert(name.clone(), value),
+        Some(Operation::Delete) => values.remove(name),
+        Some(operation @ (Operation::Append | Operation::Subtract)) => {
+            let key = key(resource, name).filter(|key| key.value_type == Type::List).ok_or_else(|| {
+                let message = format!("Can't {} to key {name} because its type is not LIST.", operation.name());
+                Refusal::new(ErrorCode::InvalidConfig, message)
+            })?;
+            let current = values.get(name).map_or(key.default.unwrap_or_default(), |value| value);
+            values.insert(name.clone(), combined(current, &value, operation).into())
+        }
+        None => None,
+    };
+    Ok(())
+}
+
+fn combined(current: &str, change: &str, operation: Operation) -> String {
+    let mut entries: Vec<&str> = list(current).collect();
+    for entry in list(change) {
+        match operation {
+            Operation::Append if !entries.contains(&entry) => entries.push(entry),
+            Operation::Subtract => entries.retain(|other| *other != entry),
+            _ => {}
+        }
+    }
+    entries.join(",")
+}
+
+fn validate(resource: &ConfigResource, values: &Values, touched: &BTreeSet<&ByteString>) -> Result<(), Refusal> {
+    let invalid = |code: ErrorCode| move |error: crate::config::ConfigError| Refusal::new(code, error.0);
+    let pairs = values.iter().map(|(name, value)| (&**name, &**value));
+    match resource.resource_type {
+        ResourceType::Topic => topic::validate(pairs).map_err(invalid(ErrorCode::InvalidConfig)),
+        ResourceType::Group => group::validate(pairs).map_err(invalid(ErrorCode::InvalidConfig)),
+        ResourceType::ClientMetrics => client_metrics::validate(pairs).map_err(invalid(ErrorCode::InvalidRequest)),
+        ResourceType::Broker => {
+            let touched = pairs.filter(|(name, _)| touched.iter().any(|touched| **touched == *name));
+            validate_broker(touched, resource.name.is_empty())
+        }
+        ResourceType::BrokerLogger => Ok(()),
+    }
+}
+
+fn validate_broker<'a>(
+    values: impl Iterator<Item = (&'a str, &'a str)>,
+    is_default: bool,
+) -> Result<(), Refusal> {
+    let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidRequest, message));
+    for (name, value) in values {
+        let Some(key) = broker::key(name) else { return invalid(format!("Unknown broker config name: {name}")) };
+        match key.update {
+            Update::ReadOnly => return invalid(format!("Cannot update these configs dynamically: [{name}]")),
+            Update::PerBroker if is_default => {
+                return invalid(format!("Cannot update these configs at default cluster level: [{name}]"));
+            }
+            // Listeners, TLS and SASL: accepting what is not obeyed would be worse.
+            Update::PerBroker => return invalid(format!("Changing {name} while a broker runs is not built yet")),
+            Update::ClusterWide => {}
+        }
+        key.parse(value).map_err(|error| Refusal::new(ErrorCode::InvalidRequest, error.0))?;
+    }
+    Ok(())
+}
+
+fn changes(resource: &ConfigResource, before: &Values, after: &Values) -> Vec<MetadataRecord> {
+    let record = |name: &ByteString, value: Option<&ByteString>| {
+        ConfigRecord {
+            resource_type: resource.resource_type as i8,
+            resource_name: resource.name.clone(),
+            name: name.clone(),
+            value: value.cloned(),
+        }
+        .into()
+    };
+    let set = after.iter().filter(|(name, value)| before.get(*name) != Some(*value));
+    let removed = before.keys().filter(|name| !after.contains_key(*name));
+    set.map(|(name, value)| record(name, Some(value))).chain(removed.map(|name| record(name, None))).collect()
+}

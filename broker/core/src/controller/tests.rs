@@ -1,0 +1,359 @@
+//! State by replay, one request, the whole outcome.
+
+use milena_protocol::messages::create_partitions::{CreatePartitionsAssignment, CreatePartitionsTopic};
+use milena_protocol::messages::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
+use milena_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
+use milena_protocol::messages::metadata_records::*;
+use milena_protocol::{ErrorCode, NodeId, Offset, ProducerId, Timestamp, TopicId, Uuid};
+
+use super::{
+    Controller, ControllerReply, ControllerRequest, PRODUCER_ID_BLOCK, Settings, TopicReference, bootstrap_records,
+};
+use crate::machine::{Machine, Ticket};
+use crate::metadata::{ConfigResource, MetadataImage, MetadataLoader, ResourceType};
+
+const DIRECTORY: Uuid = Uuid::from_u128(5);
+
+struct Quorum(Controller);
+
+impl Quorum {
+    /// A cluster with one unfenced broker.
+    fn new() -> Self {
+        let mut loader = MetadataLoader::default();
+        for (offset, record) in bootstrap_records().iter().enumerate() {
+            loader.replay(Offset(offset as i64), record).unwrap();
+        }
+        let settings = Settings { num_partitions: 2, default_replication_factor: 1, delete_topic_enable: true };
+        let mut quorum = Self(Controller::new(settings, loader.published().clone(), 1));
+        quorum.restart_broker(1);
+        quorum
+    }
+
+    fn restart_broker(&mut self, id: i32) {
+        let record = RegisterBrokerRecord { broker_id: id, log_dirs: vec![DIRECTORY], ..Default::default() };
+        let (_, reply) = self.ask(ControllerRequest::RegisterBroker(record));
+        let ControllerReply::BrokerRegistered(broker_epoch) = reply else { panic!("{reply:?}") };
+        let (_, reply) = self.ask(ControllerRequest::UnfenceBroker { broker: NodeId(id), broker_epoch });
+        assert_eq!(reply, ControllerReply::Done(Ok(())));
+    }
+
+    fn ask(&mut self, request: ControllerRequest) -> (Vec<MetadataRecord>, ControllerReply) {
+        let mut outcome = self.0.handle(Timestamp(0), Ticket(1), request);
+        outcome.records.iter().for_each(|record| self.0.replay(record));
+        (outcome.records, outcome.replies.remove(0).1)
+    }
+
+    fn image(&self) -> &MetadataImage {
+        self.0.image()
+    }
+
+    fn create(&mut self, topic: CreatableTopic) -> Result<(i32, i16), (ErrorCode, String)> {
+        let before = self.image().clone();
+        let (records, reply) = self.ask(ControllerRequest::CreateTopics { topics: vec![topic], validate_only: false });
+        let ControllerReply::TopicsCreated(mut results) = reply else { panic!("{reply:?}") };
+        let result = results.remove(0).1;
+        assert_eq!(result.is_err(), records.is_empty());
+        assert_eq!(result.is_err(), *self.image() == before);
+        result.map(|t| (t.partitions, t.replication_factor)).map_err(|r| (r.code, r.message.unwrap_or_default()))
+    }
+
+    fn alter(&mut self, kind: ResourceType, name: &str, configs: &[(&str, i8, Option<&str>)]) -> Result<usize, (ErrorCode, String)> {
+        let configs = configs.iter().map(|(name, operation, value)| AlterableConfig {
+            name: (*name).into(),
+            config_operation: *operation,
+            value: value.map(Into::into),
+        });
+        let resource =
+            AlterConfigsResource { resource_type: kind as i8, resource_name: name.into(), configs: configs.collect() };
+        let request = ControllerRequest::IncrementalAlterConfigs { resources: vec![resource], validate_only: false };
+        let (records, reply) = self.ask(request);
+        let ControllerReply::ConfigsAltered(mut results) = reply else { panic!("{reply:?}") };
+        results.remove(0).2.map(|()| records.len()).map_err(|r| (r.code, r.message.unwrap_or_default()))
+    }
+
+    fn grow(&mut self, name: &str, count: i32) -> Result<(), (ErrorCode, String)> {
+        self.grow_to(CreatePartitionsTopic { name: name.into(), count, assignments: None })
+    }
+
+    fn grow_to(&mut self, topic: CreatePartitionsTopic) -> Result<(), (ErrorCode, String)> {
+        let (_, reply) = self.ask(ControllerRequest::CreatePartitions { topics: vec![topic], validate_only: false });
+        let ControllerReply::PartitionsCreated(mut results) = reply else { panic!("{reply:?}") };
+        results.remove(0).1.map_err(|r| (r.code, r.message.unwrap_or_default()))
+    }
+
+    fn own_value(&self, kind: ResourceType, name: &str, key: &str) -> Option<String> {
+        self.image().config(&ConfigResource::new(kind, name))?.get(key).map(ToString::to_string)
+    }
+}
+
+fn mk_topic(name: &str, partitions: i32, replicas: i16) -> CreatableTopic {
+    CreatableTopic {
+        name: name.into(),
+        num_partitions: partitions,
+        replication_factor: replicas,
+        ..Default::default()
+    }
+}
+
+fn with_config(topic: CreatableTopic, name: &str, value: Option<&str>) -> CreatableTopic {
+    let config = CreatableTopicConfig { name: name.into(), value: value.map(Into::into) };
+    CreatableTopic { configs: vec![config], ..topic }
+}
+
+fn manual(name: &str, assignments: &[(i32, &[i32])]) -> CreatableTopic {
+    let assignment = |(index, brokers): &(i32, &[i32])| CreatableReplicaAssignment {
+        partition_index: *index,
+        broker_ids: brokers.to_vec(),
+    };
+    CreatableTopic { assignments: assignments.iter().map(assignment).collect(), ..mk_topic(name, -1, -1) }
+}
+
+#[test]
+fn a_created_topic_is_a_topic_its_values_and_its_partitions() {
+    let mut quorum = Quorum::new();
+    let topics = vec![with_config(mk_topic("a", 1, 1), "retention.ms", Some("5"))];
+    let (records, reply) = quorum.ask(ControllerRequest::CreateTopics { topics, validate_only: false });
+    let ControllerReply::TopicsCreated(results) = reply else { panic!("{reply:?}") };
+    let id = results[0].1.as_ref().unwrap().id;
+    let expected: [MetadataRecord; 3] = [
+        TopicRecord { name: "a".into(), topic_id: id.0 }.into(),
+        ConfigRecord {
+            resource_type: 2,
+            resource_name: "a".into(),
+            name: "retention.ms".into(),
+            value: Some("5".into()),
+        }
+        .into(),
+        PartitionRecord {
+            partition_id: 0,
+            topic_id: id.0,
+            replicas: vec![1],
+            isr: vec![1],
+            leader: 1,
+            leader_epoch: 0,
+            partition_epoch: 0,
+            directories: vec![DIRECTORY],
+            ..Default::default()
+        }
+        .into(),
+    ];
+    assert_eq!(records, expected);
+    assert_ne!(id, TopicId(Uuid::nil()));
+    assert_eq!(quorum.create(mk_topic("defaults", -1, -1)), Ok((2, 1)));
+    assert_eq!(quorum.create(manual("m", &[(1, &[1]), (0, &[1])])), Ok((2, 1)));
+}
+
+#[test]
+fn topics_are_refused_in_the_words_of_kafka() {
+    use ErrorCode::{InvalidConfig, InvalidPartitions, InvalidReplicaAssignment, InvalidReplicationFactor, InvalidRequest, InvalidTopicException, PolicyViolation, TopicAlreadyExists};
+    let mut quorum = Quorum::new();
+    quorum.create(mk_topic("a.b", 1, 1)).unwrap();
+    let assignment = InvalidReplicaAssignment;
+    let table: Vec<(CreatableTopic, ErrorCode, &str)> = vec![
+        (mk_topic("a.b", 1, 1), TopicAlreadyExists, "Topic 'a.b' already exists."),
+        (mk_topic("a_b", 1, 1), InvalidTopicException, "Topic 'a_b' collides with existing topic: a.b"),
+        (mk_topic("..", 1, 1), InvalidTopicException, "Topic name is invalid: '..' is not allowed"),
+        (
+            mk_topic("__cluster_metadata", 1, 1),
+            InvalidRequest,
+            "Creation of internal topic __cluster_metadata is prohibited.",
+        ),
+        (mk_topic("x", 0, 1), InvalidPartitions, "Number of partitions was set to an invalid non-positive value."),
+        (
+            mk_topic("x", 1, 0),
+            InvalidReplicationFactor,
+            "Replication factor must be larger than 0, or -1 to use the default value.",
+        ),
+        (
+            mk_topic("x", 1, 3),
+            InvalidReplicationFactor,
+            "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because \
+             only 1 broker(s) are registered.",
+        ),
+        (mk_topic("x", 20_000, 1), PolicyViolation, "Excessively large number of partitions per request."),
+        (mk_topic("x", 10_000, 1), PolicyViolation, "Excessively large number of partitions per request."),
+        (with_config(mk_topic("x", 1, 1), "foo", Some("1")), InvalidConfig, "Unknown topic config name: foo"),
+        (
+            with_config(mk_topic("x", 1, 1), "retention.ms", None),
+            InvalidConfig,
+            "Null value not supported for topic configs: retention.ms",
+        ),
+        (
+            manual("x", &[(0, &[1]), (2, &[1])]),
+            assignment,
+            "partitions should be a consecutive 0-based integer sequence",
+        ),
+        (manual("x", &[(0, &[])]), assignment, "The manual partition assignment includes an empty replica list."),
+        (manual("x", &[(0, &[1, 1])]), assignment, "The manual partition assignment includes the broker 1 more than once."),
+        (
+            manual("x", &[(0, &[7])]),
+            assignment,
+            "The manual partition assignment includes broker 7, but no such broker is registered.",
+        ),
+        (
+            CreatableTopic { num_partitions: 1, ..manual("x", &[(0, &[1])]) },
+            InvalidRequest,
+            "A manual partition assignment was specified, but numPartitions was not set to -1.",
+        ),
+    ];
+    for (topic, code, message) in table {
+        assert_eq!(quorum.create(topic), Err((code, message.to_owned())));
+    }
+}
+
+#[test]
+fn a_refused_topic_does_not_hold_up_the_others_and_validation_writes_nothing() {
+    let mut quorum = Quorum::new();
+    let topics = vec![mk_topic("a", 1, 1), mk_topic("b b", 1, 1), mk_topic("c", 1, 1), mk_topic("c", 1, 1)];
+    let request = |validate_only| ControllerRequest::CreateTopics { topics: topics.clone(), validate_only };
+    for validate_only in [true, false] {
+        let (records, reply) = quorum.ask(request(validate_only));
+        let ControllerReply::TopicsCreated(results) = reply else { panic!("{reply:?}") };
+        let codes: Vec<_> = results.iter().map(|(_, result)| result.as_ref().err().map(|r| r.code)).collect();
+        let twice = Some(ErrorCode::InvalidRequest);
+        assert_eq!(codes[..2], [None, Some(ErrorCode::InvalidTopicException)]);
+        assert!(codes[3] == twice);
+        assert_eq!(records.is_empty(), validate_only);
+    }
+    assert!(quorum.image().topic("a").is_some());
+}
+
+#[test]
+fn topics_are_deleted_by_name_or_id() {
+    let mut quorum = Quorum::new();
+    quorum.create(mk_topic("a", 1, 1)).unwrap();
+    quorum.create(mk_topic("b", 1, 1)).unwrap();
+    let id = quorum.image().topic("b").unwrap().id;
+    let gone = TopicId(Uuid::from_u128(9));
+    let topics = vec![
+        TopicReference::Name("a".into()),
+        TopicReference::Id(id),
+        TopicReference::Name("nope".into()),
+        TopicReference::Id(gone),
+        TopicReference::Name("b".into()),
+    ];
+    let (records, reply) = quorum.ask(ControllerRequest::DeleteTopics { topics });
+    let ControllerReply::TopicsDeleted(results) = reply else { panic!("{reply:?}") };
+    let codes: Vec<_> = results.iter().map(|deleted| deleted.result.as_ref().err().map(|r| r.code)).collect();
+    use ErrorCode::{InvalidRequest, TopicDeletionDisabled, UnknownTopicId, UnknownTopicOrPartition};
+    assert_eq!(codes, [None, None, Some(UnknownTopicOrPartition), Some(UnknownTopicId), Some(InvalidRequest)]);
+    assert_eq!(records.len(), 2);
+    assert_eq!(quorum.image().topics().count(), 0);
+
+    quorum.0.settings.delete_topic_enable = false;
+    let (_, reply) = quorum.ask(ControllerRequest::DeleteTopics { topics: vec![TopicReference::Name("a".into())] });
+    let ControllerReply::TopicsDeleted(results) = reply else { panic!("{reply:?}") };
+    assert_eq!(results[0].result, Err(TopicDeletionDisabled.into()));
+}
+
+#[test]
+fn partitions_grow_and_never_shrink() {
+    let mut quorum = Quorum::new();
+    quorum.create(mk_topic("a", 3, 1)).unwrap();
+    let refused = |message: &str| Err((ErrorCode::InvalidPartitions, message.to_owned()));
+    assert_eq!(quorum.grow("a", 2), refused("The topic a currently has 3 partition(s); 2 would not be an increase."));
+    assert_eq!(quorum.grow("a", 3), refused("Topic already has 3 partition(s)."));
+    assert_eq!(quorum.grow("nope", 3).unwrap_err().0, ErrorCode::UnknownTopicOrPartition);
+    assert_eq!(quorum.grow("a", i32::MAX).unwrap_err().0, ErrorCode::PolicyViolation);
+    quorum.grow("a", 5).unwrap();
+    let assignments = |brokers: &[i32]| Some(vec![CreatePartitionsAssignment { broker_ids: brokers.to_vec() }]);
+    let wrong = CreatePartitionsTopic { name: "a".into(), count: 7, assignments: assignments(&[1]) };
+    assert_eq!(quorum.grow_to(wrong).unwrap_err().0, ErrorCode::InvalidReplicaAssignment);
+    quorum.grow_to(CreatePartitionsTopic { name: "a".into(), count: 6, assignments: assignments(&[1]) }).unwrap();
+    assert_eq!(quorum.image().topic("a").unwrap().partition_count(), 6);
+}
+
+#[test]
+fn configurations_change_by_increments() {
+    const SET: i8 = 0;
+    const DELETE: i8 = 1;
+    const APPEND: i8 = 2;
+    const SUBTRACT: i8 = 3;
+    let mut quorum = Quorum::new();
+    quorum.create(mk_topic("t", 1, 1)).unwrap();
+    let topic = ResourceType::Topic;
+    assert_eq!(quorum.alter(topic, "t", &[("retention.ms", SET, Some("1000"))]), Ok(1));
+    assert_eq!(quorum.alter(topic, "t", &[("retention.ms", SET, Some("1000"))]), Ok(0), "nothing changes");
+    assert_eq!(quorum.alter(topic, "t", &[("retention.ms", DELETE, None)]), Ok(1));
+    assert_eq!(quorum.alter(topic, "t", &[("foo", DELETE, None)]), Ok(0));
+    assert_eq!(quorum.alter(topic, "t", &[("cleanup.policy", APPEND, Some("compact"))]), Ok(1));
+    assert_eq!(quorum.own_value(topic, "t", "cleanup.policy").as_deref(), Some("delete,compact"));
+    assert_eq!(quorum.alter(topic, "t", &[("cleanup.policy", SUBTRACT, Some("delete"))]), Ok(1));
+    assert_eq!(quorum.own_value(topic, "t", "cleanup.policy").as_deref(), Some("compact"));
+    let broker = ResourceType::Broker;
+    assert_eq!(quorum.alter(broker, "", &[("log.retention.ms", SET, Some("5"))]), Ok(1));
+    assert_eq!(quorum.alter(broker, "1", &[("log.retention.ms", SET, Some("5"))]), Ok(1));
+
+    use ErrorCode::{InvalidConfig, InvalidRequest, UnknownTopicOrPartition};
+    let set = |key, value| vec![(key, SET, Some(value))];
+    let table: Vec<(ResourceType, &str, Vec<(&str, i8, Option<&str>)>, ErrorCode, &str)> = vec![
+        (topic, "t", set("foo", "1"), InvalidConfig, "Unknown topic config name: foo"),
+        (topic, "t", set("retention.ms", "x"), InvalidConfig, "Invalid value x for configuration retention.ms: Not a number of type LONG"),
+        (topic, "nope", set("retention.ms", "1"), UnknownTopicOrPartition, "The topic 'nope' does not exist."),
+        (topic, "", set("retention.ms", "1"), InvalidRequest, "Default topic resources are not allowed."),
+        (topic, "t", vec![("retention.ms", APPEND, Some("1"))], InvalidConfig, "Can't APPEND to key retention.ms because its type is not LIST."),
+        (topic, "t", vec![("foo", SUBTRACT, Some("1"))], InvalidConfig, "Can't SUBTRACT to key foo because its type is not LIST."),
+        (topic, "t", vec![("retention.ms", SET, None)], InvalidRequest, "Null value not supported for : retention.ms"),
+        (topic, "t", vec![("retention.ms", SET, Some("1")), ("retention.ms", DELETE, None)], InvalidRequest, "Error due to duplicate config keys"),
+        (topic, "t", vec![("retention.ms", 9, Some("1"))], InvalidRequest, "Unknown operation type 9"),
+        (broker, "1", set("num.partitions", "5"), InvalidRequest, "Cannot update these configs dynamically: [num.partitions]"),
+        (broker, "1", set("foo.bar", "5"), InvalidRequest, "Unknown broker config name: foo.bar"),
+        (broker, "x", set("log.retention.ms", "5"), InvalidRequest, "Node id must be an integer, but it is: x"),
+        (broker, "1", set("log.retention.ms", "x"), InvalidRequest, "Invalid value x for configuration log.retention.ms: Not a number of type LONG"),
+        (ResourceType::BrokerLogger, "1", set("kafka", "INFO"), InvalidConfig, "Logger kafka does not exist!"),
+        (ResourceType::Group, "g", set("x", "5"), InvalidConfig, "Unknown group config name: x"),
+        (ResourceType::ClientMetrics, "cm", set("interval.ms", "5"), InvalidRequest, "Invalid value 5 for interval.ms, interval must be between 100 and 3600000 (1 hour)"),
+    ];
+    for (kind, name, configs, code, message) in table {
+        assert_eq!(quorum.alter(kind, name, &configs), Err((code, message.to_owned())));
+    }
+}
+
+#[test]
+fn a_restarted_broker_leads_again_under_a_new_epoch() {
+    let mut quorum = Quorum::new();
+    quorum.create(mk_topic("a", 1, 1)).unwrap();
+    let before = quorum.image().broker(NodeId(1)).unwrap().epoch;
+    quorum.restart_broker(1);
+    let broker = quorum.image().broker(NodeId(1)).unwrap();
+    assert!(broker.epoch > before && !broker.fenced);
+    let (_, partition) = quorum.image().topic("a").unwrap().partitions().next().unwrap();
+    assert_eq!((partition.leader, partition.isr.as_slice()), (NodeId(1), &[NodeId(1)][..]));
+    assert_eq!((partition.leader_epoch.0, partition.partition_epoch), (2, 2));
+}
+
+#[test]
+fn the_epoch_of_a_registration_is_its_own_offset() {
+    let mut quorum = Quorum::new();
+    quorum.create(mk_topic("a", 3, 1)).unwrap();
+    let next = quorum.image().next_offset().0;
+    let record = RegisterBrokerRecord { broker_id: 1, ..Default::default() };
+    let (records, reply) = quorum.ask(ControllerRequest::RegisterBroker(record));
+    let own = next + records.len() as i64 - 1;
+    assert_eq!(reply, ControllerReply::BrokerRegistered(own));
+    assert_eq!(quorum.image().broker(NodeId(1)).unwrap().epoch, own);
+    let stale = ControllerRequest::UnfenceBroker { broker: NodeId(1), broker_epoch: own - 1 };
+    assert_eq!(quorum.ask(stale).1, ControllerReply::Done(Err(ErrorCode::StaleBrokerEpoch.into())));
+}
+
+#[test]
+fn a_new_replica_on_another_broker_takes_over_when_the_leader_restarts() {
+    let mut quorum = Quorum::new();
+    quorum.restart_broker(2);
+    quorum.create(manual("a", &[(0, &[1, 2])])).unwrap();
+    let record = RegisterBrokerRecord { broker_id: 1, ..Default::default() };
+    quorum.ask(ControllerRequest::RegisterBroker(record));
+    let (_, partition) = quorum.image().topic("a").unwrap().partitions().next().unwrap();
+    assert_eq!((partition.leader, partition.isr.as_slice()), (NodeId(2), &[NodeId(2)][..]));
+}
+
+#[test]
+fn producer_ids_are_given_in_blocks_and_never_twice() {
+    let mut quorum = Quorum::new();
+    let broker_epoch = quorum.image().broker(NodeId(1)).unwrap().epoch;
+    let ask = ControllerRequest::AllocateProducerIds { broker: NodeId(1), broker_epoch };
+    assert_eq!(quorum.ask(ask.clone()).1, ControllerReply::ProducerIds(Ok(ProducerId(0))));
+    assert_eq!(quorum.ask(ask).1, ControllerReply::ProducerIds(Ok(ProducerId(PRODUCER_ID_BLOCK))));
+    let stale = ControllerRequest::AllocateProducerIds { broker: NodeId(1), broker_epoch: -1 };
+    assert_eq!(quorum.ask(stale).1, ControllerReply::ProducerIds(Err(ErrorCode::StaleBrokerEpoch.into())));
+}
