@@ -8,3 +8,4 @@ pub mod metadata;
 pub mod partition;
 pub mod controller;
 pub mod placement;
+pub mod raft;
