@@ -1,0 +1,52 @@
+//! The operator as people have it: a Helm release of the chart in a namespace of its own.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, ensure};
+
+use crate::kubernetes::{Namespace, eventually, run};
+
+/// The release of `make demo` has the same names, so that the two never fight over the custom resource definitions.
+const RELEASE: &str = "milena";
+const NAMESPACE: &str = "milena-system";
+const DEPLOYMENT: &str = "deployment/milena-operator";
+const PODS: &str = "--selector=app.kubernetes.io/component=operator";
+const SETTLED_WITHIN: Duration = Duration::from_secs(90);
+
+/// The namespace of the operator.
+pub(crate) fn namespace() -> Namespace {
+    Namespace::new(NAMESPACE)
+}
+
+/// Installs the chart, or upgrades to it, with pods of the image as it is now, and waits for them.
+pub(crate) fn install() -> Result<()> {
+    let moment = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    let annotation = format!("podAnnotations.e2e=at-{moment}");
+    let chart =
+        ["upgrade", "--install", RELEASE, "charts/milena", "--namespace", NAMESPACE, "--create-namespace"];
+    let options = ["--set", &annotation, "--wait", "--timeout=90s", "--hide-notes"];
+    run("helm", &[&chart[..], &options[..]].concat()).map(drop)
+}
+
+/// Uninstalls the chart; the error is what the chart has against it.
+pub(crate) fn uninstall() -> Result<()> {
+    run("helm", &["uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", "--timeout=90s"]).map(drop)
+}
+
+/// Takes the operator's pods away, or gives them back, and waits for it.
+pub(crate) fn scale(replicas: usize) -> Result<()> {
+    namespace().kubectl(&["scale", DEPLOYMENT, &format!("--replicas={replicas}")])?;
+    if replicas > 0 {
+        return namespace().kubectl(&["rollout", "status", DEPLOYMENT, "--timeout=90s"]).map(drop);
+    }
+    wait_until_gone()
+}
+
+/// Waits until no pod of the operator is left.
+pub(crate) fn wait_until_gone() -> Result<()> {
+    eventually(SETTLED_WITHIN, "the operator's pods are gone", || {
+        let pods = namespace().kubectl(&["get", "pods", PODS, "--output=name"])?;
+        ensure!(pods.is_empty(), "still there: {pods}");
+        Ok(Some(()))
+    })
+}
