@@ -1,1 +1,15 @@
-//! 
+//! The harness of the tests that need a running broker: its process, the reference broker, and real clients.
+//!
+//! `MILENA_TEST_BROKER=kafka` puts Apache Kafka in the place of the broker, for every test that asks for a
+//! [`TestBroker`]: a test that fails on both is wrong about Kafka, or its client is.
+
+pub mod broker;
+pub mod frame;
+pub mod java;
+pub mod paths;
+pub mod process;
+pub mod wait;
+
+pub use broker::{Flavor, TestBroker};
+pub use process::Process;
+pub use wait::eventually;

@@ -1,0 +1,212 @@
+//! One broker process on a data directory of its own: ours, or Apache Kafka's.
+//!
+//! It listens on a port of 127.0.0.1 that stays the same over restarts. Settings are those that tests share: small
+//! internal topics, no pause before the first rebalance.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use anyhow::Context;
+use milena_protocol::messages::MetadataRequest;
+use tempfile::TempDir;
+
+use crate::wait::eventually;
+use crate::{Process, frame, java, paths};
+
+/// How long a start or an orderly stop may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The cluster id of every test.
+const CLUSTER_ID: &str = "bWlsZW5hLXRlc3RzLTAwMA";
+/// Settings of every test's broker.
+const SETTINGS: &[(&str, &str)] = &[
+    ("process.roles", "broker,controller"),
+    ("node.id", "1"),
+    ("controller.listener.names", "CONTROLLER"),
+    ("inter.broker.listener.name", "PLAINTEXT"),
+    ("offsets.topic.replication.factor", "1"),
+    ("offsets.topic.num.partitions", "5"),
+    ("transaction.state.log.replication.factor", "1"),
+    ("transaction.state.log.min.isr", "1"),
+    ("group.initial.rebalance.delay.ms", "0"),
+];
+
+/// Whose broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavor {
+    /// The one under test.
+    Milena,
+    /// The reference.
+    Kafka,
+}
+
+impl Flavor {
+    /// What `MILENA_TEST_BROKER` asks for.
+    pub fn wanted() -> Self {
+        match std::env::var("MILENA_TEST_BROKER").as_deref() {
+            Ok("kafka") => Self::Kafka,
+            _ => Self::Milena,
+        }
+    }
+}
+
+/// A broker that ends with the test.
+#[derive(Debug)]
+pub struct TestBroker {
+    flavor: Flavor,
+    directory: TempDir,
+    settings: Vec<(String, String)>,
+    port: u16,
+    controller_port: u16,
+    http: Option<String>,
+    process: Process,
+}
+
+impl TestBroker {
+    /// Starts the broker that `MILENA_TEST_BROKER` asks for and waits until it serves.
+    pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(Flavor::wanted(), &[])
+    }
+
+    /// Starts a broker with further settings, which win over the shared ones.
+    pub fn start_with(flavor: Flavor, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let directory = TempDir::with_prefix("milena-test-")?;
+        let settings =
+            SETTINGS.iter().chain(settings).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let settings: Vec<_> = settings.collect();
+        let (port, controller_port) = free_ports()?;
+        write_properties(directory.path(), &settings, (port, controller_port))?;
+        if flavor == Flavor::Kafka {
+            format(directory.path())?;
+        }
+        let process = spawn(flavor, directory.path())?;
+        let mut broker = Self { flavor, directory, settings, port, controller_port, http: None, process };
+        broker.await_ready();
+        Ok(broker)
+    }
+
+    /// Whose it is.
+    pub fn flavor(&self) -> Flavor {
+        self.flavor
+    }
+
+    /// `host:port` for clients.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The directory of partitions.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Ends it at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Ends it in order.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.process.terminate(PATIENCE)
+    }
+
+    /// Starts it again on the same data and port, and waits until it serves.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.restart_with(&[])
+    }
+
+    /// Starts it again with further settings.
+    pub fn restart_with(&mut self, settings: &[(&str, &str)]) -> anyhow::Result<()> {
+        self.process.kill();
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        self.settings.extend(settings);
+        write_properties(self.directory.path(), &self.settings, (self.port, self.controller_port))?;
+        self.process = spawn(self.flavor, self.directory.path())?;
+        self.await_ready();
+        Ok(())
+    }
+
+    /// What `/metrics` says.
+    pub fn metrics(&self) -> anyhow::Result<String> {
+        let http = self.http.as_ref().context("only our broker serves metrics")?;
+        let mut stream = frame::connect(http)?;
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// Waits until the broker names itself in its metadata.
+    fn await_ready(&mut self) {
+        if self.flavor == Flavor::Milena {
+            let line = self.process.line_with("serving metrics and health", PATIENCE);
+            self.http = line.split("address=").nth(1).map(|address| address.trim().to_owned());
+        }
+        let bootstrap = self.bootstrap();
+        eventually("a broker that serves", PATIENCE, || {
+            if let Some(status) = self.process.ended() {
+                panic!("broker ended with {status} at its start:\n{}", self.process.lines().join("\n"));
+            }
+            brokers(&bootstrap).ok().filter(|count| *count > 0)
+        });
+    }
+}
+
+/// How many brokers the one at `bootstrap` knows.
+fn brokers(bootstrap: &str) -> io::Result<usize> {
+    let request = MetadataRequest { topics: Some(Vec::new()), ..Default::default() };
+    Ok(frame::exchange(&mut frame::connect(bootstrap)?, 12, &request)?.brokers.len())
+}
+
+/// Ports that nobody listened on a moment ago. Both brokers need to know theirs before they start.
+fn free_ports() -> io::Result<(u16, u16)> {
+    let sockets = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
+    Ok((sockets[0].local_addr()?.port(), sockets[1].local_addr()?.port()))
+}
+
+fn write_properties(
+    directory: &Path,
+    settings: &[(String, String)],
+    (port, controller_port): (u16, u16),
+) -> io::Result<()> {
+    let (client, controller) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{controller_port}"));
+    let mut text = format!(
+        "listeners=PLAINTEXT://{client},CONTROLLER://{controller}\nadvertised.listeners=PLAINTEXT://{client}\n\
+         controller.quorum.bootstrap.servers={controller}\nlog.dirs={}\n",
+        directory.join("data").display()
+    );
+    for (key, value) in settings {
+        text.push_str(&format!("{key}={value}\n"));
+    }
+    fs::write(directory.join("server.properties"), text)
+}
+
+fn format(directory: &Path) -> anyhow::Result<()> {
+    let properties = directory.join("server.properties");
+    let arguments = ["format", "-t", CLUSTER_ID, "-c", &properties.to_string_lossy(), "--standalone"];
+    java::tool("kafka.tools.StorageTool", &arguments).map(drop)
+}
+
+fn spawn(flavor: Flavor, directory: &Path) -> io::Result<Process> {
+    let mut command = match flavor {
+        Flavor::Milena => Command::new(paths::binary("milena-broker")),
+        Flavor::Kafka => java::java(),
+    };
+    if flavor == Flavor::Kafka {
+        command.arg("kafka.Kafka");
+    }
+    command.arg(directory.join("server.properties")).current_dir(directory);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KAFKA_")) {
+        command.env_remove(name);
+    }
+    command.env("CLUSTER_ID", CLUSTER_ID).env("MILENA_HTTP_LISTEN", "127.0.0.1:0");
+    Process::start(command)
+}
