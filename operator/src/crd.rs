@@ -8,14 +8,15 @@ mod schema;
 mod topic;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::CustomResourceExt;
+use kube::{CustomResourceExt, ResourceExt};
 
 pub(crate) use cluster::{
-    ClusterStatus, KafkaCluster, KafkaClusterSpec, Listener, ListenerStatus, ListenerType, PodTemplate,
-    Storage,
+    ClusterStatus, KafkaCluster, Listener, ListenerStatus, ListenerType, PodTemplate, Storage,
 };
 pub(crate) use schema::ConfigValue;
-pub(crate) use topic::{ClusterRef, DeletionPolicy, KafkaTopic, KafkaTopicSpec, TopicStatus};
+pub(crate) use topic::{DeletionPolicy, KafkaTopic, TopicStatus};
+
+use crate::names::ClusterKey;
 
 /// API group of both resources; also the prefix of our annotations, labels and finalizers.
 pub(crate) const GROUP: &str = "kafka.milena.dev";
@@ -24,6 +25,20 @@ pub(crate) const PAUSED: &str = "kafka.milena.dev/paused";
 /// What one CRD may weigh as YAML: `kubectl apply` copies it into an annotation.
 #[cfg(test)]
 const CRD_BYTES_MAX: usize = 60_000;
+
+impl KafkaTopic {
+    /// Name of the topic in Kafka.
+    pub(crate) fn topic(&self) -> String {
+        self.spec.topic_name.clone().unwrap_or_else(|| self.name_any())
+    }
+
+    /// The cluster that it names.
+    pub(crate) fn cluster(&self) -> ClusterKey {
+        let reference = &self.spec.cluster_ref;
+        let namespace = reference.namespace.clone().or_else(|| self.namespace()).unwrap_or_default();
+        ClusterKey::new(namespace, reference.name.clone())
+    }
+}
 
 /// Both definitions with the file names they have under `crds/`.
 pub(crate) fn definitions() -> [(&'static str, CustomResourceDefinition); 2] {

@@ -1,0 +1,204 @@
+//! Server-side apply of what differs from the cached object, and of nothing else.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{DynamicObject, Patch, PatchParams, ValidationDirective};
+use kube::{Api, Client};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::build::{Kind, Manifest};
+use crate::names::{ClusterKey, MANAGER};
+
+/// Why an object could not be applied. The variant's name is the reason in conditions, Events and metrics.
+#[derive(Debug, Error)]
+pub(crate) enum ApplyError {
+    #[error("{kind:?} {name} exists and is not this cluster's: it belongs to {owner}")]
+    ObjectConflict { kind: Kind, name: String, owner: String },
+    #[error("{kind:?} {name} belongs to an earlier cluster of this name and is about to go")]
+    EarlierCluster { kind: Kind, name: String },
+    #[error("apply {kind:?} {name}: {source}")]
+    ApplyFailed { kind: Kind, name: String, source: Box<kube::Error> },
+}
+
+impl ApplyError {
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::ObjectConflict { .. } => "ObjectConflict",
+            Self::EarlierCluster { .. } => "EarlierCluster",
+            Self::ApplyFailed { .. } => "ApplyFailed",
+        }
+    }
+}
+
+/// What the API server made of manifests that it stores in another form (`0.5` processors become `500m`), so that the
+/// same manifest is not applied again and again. One entry for each object at most.
+#[derive(Debug, Default)]
+pub(crate) struct Normalised(Mutex<HashMap<(Kind, String, String), (Value, Value)>>);
+
+impl Normalised {
+    fn matches(&self, key: &ClusterKey, manifest: &Manifest, cached: &Value) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = known.get(&(manifest.kind, key.namespace.clone(), manifest.name.clone()));
+        entry.is_some_and(|(body, stored)| *body == manifest.body && project(cached, body) == *stored)
+    }
+
+    fn learn(&self, key: &ClusterKey, manifest: &Manifest, stored: &Value) {
+        let entry = (manifest.kind, key.namespace.clone(), manifest.name.clone());
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if covers(stored, &manifest.body) {
+            known.remove(&entry);
+        } else {
+            known.insert(entry, (manifest.body.clone(), project(stored, &manifest.body)));
+        }
+    }
+
+    pub(crate) fn forget(&self, key: &ClusterKey, kind: Kind, name: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(kind, key.namespace.clone(), name));
+    }
+}
+
+/// Applies `manifest` unless `cached` already says the same. True when something was written.
+pub(crate) async fn apply(
+    client: &Client,
+    key: &ClusterKey,
+    manifest: &Manifest,
+    cached: Option<&Value>,
+    normalised: &Normalised,
+) -> Result<bool, ApplyError> {
+    if cached
+        .is_some_and(|cached| covers(cached, &manifest.body) || normalised.matches(key, manifest, cached))
+    {
+        return Ok(false);
+    }
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), &key.namespace, &manifest.kind.resource());
+    let failed = |source| ApplyError::ApplyFailed {
+        kind: manifest.kind,
+        name: manifest.name.clone(),
+        source: Box::new(source),
+    };
+    match cached {
+        Some(cached) => check_owner(manifest, cached)?,
+        // Not in the cache may also mean that it lacks our label: applying would take it from its owner.
+        None => {
+            if let Some(found) = api.get_opt(&manifest.name).await.map_err(failed)? {
+                check_owner(manifest, &serde_json::to_value(found).unwrap_or_default())?;
+            }
+        }
+    }
+    let mut params = PatchParams::apply(MANAGER).force();
+    params.field_validation = Some(ValidationDirective::Strict);
+    let stored = api.patch(&manifest.name, &params, &Patch::Apply(&manifest.body)).await.map_err(failed)?;
+    tracing::info!(cluster = %key, kind = ?manifest.kind, name = manifest.name, "applied");
+    normalised.learn(key, manifest, &serde_json::to_value(stored).unwrap_or_default());
+    Ok(true)
+}
+
+/// An object is ours when our cluster owns it, or when nobody does and it carries our labels.
+fn check_owner(manifest: &Manifest, found: &Value) -> Result<(), ApplyError> {
+    let owners: Vec<OwnerReference> =
+        serde_json::from_value(found["metadata"]["ownerReferences"].clone()).unwrap_or_default();
+    let ours = &manifest.body["metadata"]["ownerReferences"][0];
+    let (kind, name) = (manifest.kind, manifest.name.clone());
+    match owners.iter().find(|owner| owner.controller == Some(true)) {
+        Some(owner) if ours["uid"] == owner.uid.as_str() => Ok(()),
+        Some(owner) if ours["kind"] == owner.kind.as_str() && ours["name"] == owner.name.as_str() => {
+            Err(ApplyError::EarlierCluster { kind, name })
+        }
+        Some(owner) => {
+            Err(ApplyError::ObjectConflict { kind, name, owner: format!("{} {}", owner.kind, owner.name) })
+        }
+        None if covers(&found["metadata"]["labels"], &manifest.body["metadata"]["labels"]) => Ok(()),
+        None => Err(ApplyError::ObjectConflict { kind, name, owner: "somebody else".to_owned() }),
+    }
+}
+
+/// Whether `stored` has every field of `wanted` with the same value; it may have more.
+fn covers(stored: &Value, wanted: &Value) -> bool {
+    match (stored, wanted) {
+        (Value::Object(stored), Value::Object(wanted)) => {
+            wanted.iter().all(|(field, value)| stored.get(field).is_some_and(|stored| covers(stored, value)))
+        }
+        (Value::Array(stored), Value::Array(wanted)) => {
+            stored.len() == wanted.len()
+                && stored.iter().zip(wanted).all(|(stored, wanted)| covers(stored, wanted))
+        }
+        (stored, wanted) => stored == wanted,
+    }
+}
+
+/// The part of `stored` that `wanted` speaks of.
+fn project(stored: &Value, wanted: &Value) -> Value {
+    match (stored, wanted) {
+        (Value::Object(stored), Value::Object(wanted)) => {
+            let part = |(field, value)| {
+                let stored: &Value = stored.get(field)?;
+                Some((String::clone(field), project(stored, value)))
+            };
+            Value::Object(wanted.iter().filter_map(part).collect::<Map<_, _>>())
+        }
+        (Value::Array(stored), Value::Array(wanted)) if stored.len() == wanted.len() => {
+            Value::Array(stored.iter().zip(wanted).map(|(stored, wanted)| project(stored, wanted)).collect())
+        }
+        (stored, _) => stored.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn manifest(body: Value) -> Manifest {
+        Manifest { kind: Kind::Service, name: "a".to_owned(), body }
+    }
+
+    #[test]
+    fn defaults_that_the_server_adds_are_no_difference() {
+        let wanted = json!({"spec": {"ports": [{"port": 1}], "type": "ClusterIP"}});
+        assert!(covers(
+            &json!({"spec": {"ports": [{"port": 1, "protocol": "TCP"}], "type": "ClusterIP", "x": 1}}),
+            &wanted
+        ));
+        assert!(!covers(&json!({"spec": {"ports": [{"port": 2}], "type": "ClusterIP"}}), &wanted));
+        assert!(!covers(
+            &json!({"spec": {"ports": [{"port": 1}, {"port": 2}], "type": "ClusterIP"}}),
+            &wanted
+        ));
+        assert!(!covers(&json!({"spec": {"type": "ClusterIP"}}), &wanted));
+    }
+
+    #[test]
+    fn what_the_server_writes_differently_is_learned_and_its_drift_still_seen() {
+        let key = ClusterKey::new("ns", "c");
+        let wanted = manifest(json!({"cpu": "0.5", "name": "x"}));
+        let normalised = Normalised::default();
+        let stored = json!({"cpu": "500m", "name": "x", "extra": true});
+        assert!(!normalised.matches(&key, &wanted, &stored));
+        normalised.learn(&key, &wanted, &stored);
+        assert!(normalised.matches(&key, &wanted, &json!({"cpu": "500m", "name": "x", "extra": false})));
+        assert!(!normalised.matches(&key, &wanted, &json!({"cpu": "900m", "name": "x"})));
+        assert!(!normalised.matches(&key, &manifest(json!({"cpu": "0.7"})), &stored));
+    }
+
+    #[test]
+    fn an_object_is_taken_only_from_nobody_or_from_ourselves() {
+        let owner = |kind, name, uid| json!([{"apiVersion": "v1", "kind": kind, "name": name, "uid": uid, "controller": true}]);
+        let wanted = manifest(
+            json!({"metadata": {"labels": {"a": "b"}, "ownerReferences": owner("KafkaCluster", "c", "1")}}),
+        );
+        let check = |owners: Value, labels: Value| {
+            let found = json!({"metadata": {"labels": labels, "ownerReferences": owners}});
+            check_owner(&wanted, &found).map_err(|error| error.reason())
+        };
+        assert_eq!(check(owner("KafkaCluster", "c", "1"), json!({})), Ok(()));
+        assert_eq!(check(owner("KafkaCluster", "c", "2"), json!({})), Err("EarlierCluster"));
+        assert_eq!(check(owner("Deployment", "c", "3"), json!({})), Err("ObjectConflict"));
+        assert_eq!(check(json!([]), json!({"a": "b"})), Ok(()));
+        assert_eq!(check(json!([]), json!({"a": "x"})), Err("ObjectConflict"));
+    }
+}

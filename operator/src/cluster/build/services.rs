@@ -1,0 +1,45 @@
+//! The Services: headless (peers), bootstrap (a port for each listener) and one for each broker.
+
+use serde_json::{Value, json};
+
+use super::super::validate::ValidatedCluster;
+use crate::names::{CONTROLLER_PORT, REPLICATION_PORT};
+
+/// Peers and controllers find each other here, ready or not: a quorum forms before anybody is ready.
+pub(super) fn headless(cluster: &ValidatedCluster) -> Value {
+    json!({"spec": {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": true,
+        "selector": cluster.key.selector(),
+        "ports": [port("replication", REPLICATION_PORT), port("controller", CONTROLLER_PORT)],
+    }})
+}
+
+/// One stable address for the cluster and each of its listeners: any ready broker answers.
+pub(super) fn bootstrap(cluster: &ValidatedCluster) -> Value {
+    json!({"spec": {
+        "type": "ClusterIP",
+        "selector": cluster.key.selector(),
+        "ports": client_ports(cluster),
+    }})
+}
+
+/// One stable address for a broker. Clients that know its partitions come here even while it is about to be ready.
+pub(super) fn broker(cluster: &ValidatedCluster, ordinal: i32) -> Value {
+    let mut selector = cluster.key.selector();
+    selector.insert("statefulset.kubernetes.io/pod-name".to_owned(), cluster.key.broker(ordinal));
+    json!({"spec": {
+        "type": "ClusterIP",
+        "publishNotReadyAddresses": true,
+        "selector": selector,
+        "ports": client_ports(cluster),
+    }})
+}
+
+fn client_ports(cluster: &ValidatedCluster) -> Vec<Value> {
+    cluster.listeners.iter().map(|listener| port(&listener.name, listener.port)).collect()
+}
+
+fn port(name: &str, number: i32) -> Value {
+    json!({"name": name, "port": number, "targetPort": number, "protocol": "TCP"})
+}

@@ -1,0 +1,110 @@
+//! Status and Events: written when they differ from what the cached object says, and not otherwise.
+
+use std::fmt::Debug;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use kube::{Api, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use thiserror::Error;
+
+use crate::conditions::{Outlook, find};
+use crate::crd::{ClusterStatus, KafkaCluster, KafkaTopic, TopicStatus};
+use crate::names::MANAGER;
+use crate::operator::Operator;
+
+/// An Event's note holds at most this much.
+const NOTE_BYTES_MAX: usize = 1000;
+const NOT_FOUND: u16 = 404;
+
+/// Why a status could not be written.
+#[derive(Debug, Error)]
+#[error("write the status of {name}: {source}")]
+pub(crate) struct ReportError {
+    name: String,
+    source: Box<kube::Error>,
+}
+
+/// Reports on a cluster; `outlook` where there is one to tell people about.
+pub(crate) async fn cluster(
+    operator: &Operator,
+    cluster: &KafkaCluster,
+    status: ClusterStatus,
+    outlook: Option<&Outlook>,
+) -> Result<(), ReportError> {
+    let before = cluster.status.clone().unwrap_or_default();
+    if before != status {
+        write(operator, cluster, &status).await?;
+    }
+    tell(operator, cluster, &before.conditions, outlook).await;
+    Ok(())
+}
+
+/// Reports on a topic; `outlook` where there is one to tell people about.
+pub(crate) async fn topic(
+    operator: &Operator,
+    topic: &KafkaTopic,
+    status: TopicStatus,
+    outlook: Option<&Outlook>,
+) -> Result<(), ReportError> {
+    let before = topic.status.clone().unwrap_or_default();
+    if before != status {
+        write(operator, topic, &status).await?;
+    }
+    tell(operator, topic, &before.conditions, outlook).await;
+    Ok(())
+}
+
+async fn write<K>(operator: &Operator, resource: &K, status: &impl Serialize) -> Result<(), ReportError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+{
+    let name = resource.name_any();
+    let api: Api<K> = Api::namespaced(operator.client.clone(), &resource.namespace().unwrap_or_default());
+    let patch = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": {"name": name, "uid": resource.uid()},
+        "status": status,
+    });
+    match api.patch_status(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(patch)).await {
+        Ok(_) => Ok(()),
+        // It went meanwhile: there is nobody to report to.
+        Err(kube::Error::Api(status)) if status.code == NOT_FOUND => Ok(()),
+        Err(source) => Err(ReportError { name, source: Box::new(source) }),
+    }
+}
+
+/// An Event for each refusal, when it begins or changes. A lost Event is not tried again: the condition says it too.
+async fn tell<K>(operator: &Operator, resource: &K, before: &[Condition], outlook: Option<&Outlook>)
+where
+    K: Resource<DynamicType = ()>,
+{
+    let Some(Outlook::Refused { reason, message }) = outlook else { return };
+    let known =
+        find(before, "Ready").is_some_and(|ready| ready.reason == *reason && ready.message == *message);
+    if known {
+        return;
+    }
+    let note: String = message.chars().scan(0, |bytes, c| within(bytes, c)).collect();
+    let event = Event {
+        type_: EventType::Warning,
+        reason: reason.clone(),
+        note: Some(note),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    tracing::warn!(kind = %K::kind(&()), name = resource.meta().name, reason, message, "refused");
+    if let Err(error) = operator.events.publish(&event, &resource.object_ref(&())).await {
+        tracing::warn!(%error, "an Event was lost");
+    }
+}
+
+fn within(bytes: &mut usize, c: char) -> Option<char> {
+    *bytes += c.len_utf8();
+    (*bytes <= NOTE_BYTES_MAX).then_some(c)
+}

@@ -1,0 +1,355 @@
+//! The topics of one cluster, together: observe -> validate -> plan -> apply -> status.
+//!
+//! All resources that name a cluster are one piece of work, so that ten thousand topics cost a handful of requests on one
+//! connection. A pass that finds everything as it should be writes nothing.
+
+mod apply;
+mod finalizer;
+mod observe;
+mod plan;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream;
+use k8s_openapi::jiff::Timestamp;
+use milena_client::{Admin, ClientError, Refused};
+use thiserror::Error;
+
+use self::apply::Batch;
+use self::plan::ObservedTopic;
+use self::validate::{Refusal, Standing, ValidatedTopic};
+use crate::conditions::{self, Outlook, find};
+use crate::crd::{KafkaCluster, KafkaTopic, TopicStatus};
+use crate::names::ClusterKey;
+use crate::operator::{Operator, is_paused};
+use crate::queue::Again;
+use crate::report::{self, ReportError};
+
+/// Requests to the API server at a time, for each cluster.
+const WRITES_AT_ONCE: usize = 16;
+
+/// Why a pass over topics did not reach its end. The variant's name is the metric's label.
+#[derive(Debug, Error)]
+pub(crate) enum TopicError {
+    #[error("cluster {cluster} cannot be reached: {source}")]
+    ClusterUnreachable { cluster: ClusterKey, source: ClientError },
+    #[error(transparent)]
+    Finalizer(#[from] finalizer::FinalizerError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+}
+
+impl TopicError {
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::ClusterUnreachable { .. } => "ClusterUnreachable",
+            Self::Finalizer(_) => "FinalizerFailed",
+            Self::Report(_) => "ReportFailed",
+        }
+    }
+}
+
+/// A resource that owns its topic.
+#[derive(Debug)]
+struct Owner {
+    resource: Arc<KafkaTopic>,
+    name: String,
+    wanted: Result<ValidatedTopic, Refusal>,
+}
+
+/// What a pass concludes about an owner.
+#[derive(Debug)]
+struct Verdict {
+    outlook: Outlook,
+    /// `None` where there is no such topic.
+    observed: Option<ObservedTopic>,
+    /// Whether the spec's configuration is on the topic now.
+    configured: bool,
+}
+
+/// One pass over all topics that name the cluster `key`.
+pub(crate) async fn reconcile(operator: &Operator, key: &ClusterKey) -> Result<Again, TopicError> {
+    let topics = operator.caches.topics.filter(|topic| topic.cluster() == *key);
+    let cluster = operator.caches.clusters.get(&key.namespace, &key.name);
+    let standings = validate::standings(key, cluster.as_deref(), &topics);
+    let mut owners = Vec::new();
+    let mut others = Vec::new();
+    for (resource, standing) in topics.into_iter().zip(standings) {
+        match standing {
+            Standing::Owner(wanted) => owners.push(Owner { name: resource.topic(), resource, wanted }),
+            Standing::Orphan => others.push((resource, orphaned(key))),
+            Standing::Stranger(refusal) => others.push((resource, refused(&refusal))),
+        }
+    }
+    let settle = |(resource, outlook): (Arc<KafkaTopic>, Outlook)| async move {
+        without_topic(operator, &resource, outlook).await
+    };
+    let writes: Vec<_> = others.into_iter().map(settle).collect();
+    first_error(stream::iter(writes).buffer_unordered(WRITES_AT_ONCE)).await?;
+    owners.retain(|owner| !is_paused(&*owner.resource));
+    match cluster {
+        Some(cluster) if !owners.is_empty() => with_cluster(operator, key, &cluster, owners).await,
+        _ => {
+            operator.sessions.close(key);
+            Ok(Again::Never)
+        }
+    }
+}
+
+fn orphaned(key: &ClusterKey) -> Outlook {
+    Outlook::progressing("ClusterNotFound", format!("waits for KafkaCluster {key}"))
+}
+
+fn refused(refusal: &Refusal) -> Outlook {
+    Outlook::refused(refusal.reason(), refusal.to_string())
+}
+
+/// A resource that has no topic holds nobody up: it has no finalizer.
+async fn without_topic(operator: &Operator, topic: &KafkaTopic, outlook: Outlook) -> Result<(), TopicError> {
+    let is_going = topic.metadata.deletion_timestamp.is_some();
+    if is_paused(topic) && !is_going {
+        return pause(operator, topic).await;
+    }
+    finalizer::set(operator, topic, false).await?;
+    if is_going {
+        return Ok(());
+    }
+    let mut status = topic.status.clone().unwrap_or_default();
+    status.observed_generation = topic.metadata.generation;
+    status.conditions = outlook.conditions(&status.conditions, topic.metadata.generation, Timestamp::now());
+    Ok(report::topic(operator, topic, status, Some(&outlook)).await?)
+}
+
+async fn pause(operator: &Operator, topic: &KafkaTopic) -> Result<(), TopicError> {
+    let mut status = topic.status.clone().unwrap_or_default();
+    status.conditions = conditions::paused(&status.conditions, topic.metadata.generation, Timestamp::now());
+    Ok(report::topic(operator, topic, status, None).await?)
+}
+
+async fn with_cluster(
+    operator: &Operator,
+    key: &ClusterKey,
+    cluster: &KafkaCluster,
+    owners: Vec<Owner>,
+) -> Result<Again, TopicError> {
+    let is_up = cluster.status.as_ref().is_some_and(|status| status.ready_brokers > 0);
+    if !is_up && !operator.sessions.is_overridden() {
+        operator.sessions.close(key);
+        wait(
+            operator,
+            &owners,
+            "ClusterNotReady",
+            &format!("waits until KafkaCluster {key} has a ready broker"),
+        )
+        .await?;
+        return Ok(Again::Never);
+    }
+    let admin = operator.sessions.admin(key, cluster.spec.brokers);
+    match in_kafka(operator, &admin, owners).await? {
+        Ok(again) => Ok(again),
+        Err((owners, source)) => {
+            operator.sessions.close(key);
+            wait(operator, &owners, "ClusterUnreachable", &format!("KafkaCluster {key}: {source}")).await?;
+            Err(TopicError::ClusterUnreachable { cluster: key.clone(), source })
+        }
+    }
+}
+
+/// Says that nothing can be done yet, on those resources that were not well already: a broker that restarts is no news.
+async fn wait(
+    operator: &Operator,
+    owners: &[Owner],
+    reason: &'static str,
+    message: &str,
+) -> Result<(), TopicError> {
+    let say = |owner: &Owner| {
+        let (topic, outlook) = (owner.resource.clone(), Outlook::progressing(reason, message));
+        async move {
+            let mut status = topic.status.clone().unwrap_or_default();
+            let is_known = status.observed_generation == topic.metadata.generation
+                && find(&status.conditions, "Ready").is_some_and(|ready| ready.status == "True");
+            if is_known && topic.metadata.deletion_timestamp.is_none() {
+                return Ok(());
+            }
+            status.conditions =
+                outlook.conditions(&status.conditions, topic.metadata.generation, Timestamp::now());
+            report::topic(operator, &topic, status, Some(&outlook)).await.map_err(TopicError::from)
+        }
+    };
+    let writes: Vec<_> = owners.iter().map(say).collect();
+    first_error(stream::iter(writes).buffer_unordered(WRITES_AT_ONCE)).await
+}
+
+/// The part of a pass that talks to Kafka. Gives the owners back where Kafka does not answer.
+async fn in_kafka(
+    operator: &Operator,
+    admin: &Admin,
+    owners: Vec<Owner>,
+) -> Result<Result<Again, (Vec<Owner>, ClientError)>, TopicError> {
+    let names: Vec<_> = owners.iter().map(|owner| owner.name.clone()).collect();
+    let configured: Vec<_> =
+        owners.iter().filter(|owner| owner.has_config()).map(|owner| owner.name.clone()).collect();
+    let observed = match observe::observe(admin, &names, &configured).await {
+        Ok(observed) => observed,
+        Err(error) => return Ok(Err((owners, error))),
+    };
+    guard(operator, &owners).await?;
+    let (batch, mut refusals) = plan_all(&owners, &observed);
+    let outcomes = match batch.run(admin).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => return Ok(Err((owners, error))),
+    };
+    let touched: Vec<_> = outcomes.keys().cloned().collect();
+    let mut topics = observed;
+    match observe::observe(admin, &touched, &[]).await {
+        Ok(newer) => topics.extend(newer),
+        Err(error) => return Ok(Err((owners, error))),
+    }
+    let mut again = Again::After(operator.options.drift_interval);
+    let mut writes = Vec::new();
+    for owner in owners {
+        let outcome = outcomes.get(&owner.name);
+        let verdict = judge(&owner, topics.remove(&owner.name), outcome, refusals.remove(&owner.name));
+        if matches!(verdict.outlook, Outlook::Failing { .. } | Outlook::Progressing { .. }) {
+            again = Again::Backoff;
+        }
+        writes.push(conclude(operator, owner, verdict));
+    }
+    first_error(stream::iter(writes).buffer_unordered(WRITES_AT_ONCE)).await?;
+    Ok(Ok(again))
+}
+
+impl Owner {
+    fn has_config(&self) -> bool {
+        !self.resource.spec.config.is_empty() || !self.applied().is_empty()
+    }
+
+    /// The keys that the resource has set before.
+    fn applied(&self) -> &[String] {
+        self.resource.status.as_ref().map_or(&[], |status| &status.config_keys)
+    }
+
+    fn is_going(&self) -> bool {
+        self.resource.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Whether the topic goes with its resource, now.
+    fn deletes(&self) -> bool {
+        self.is_going() && validate::deletes(&self.resource) && finalizer::is_set(&self.resource)
+    }
+}
+
+/// Before a topic can come to be, the finalizer that will delete it.
+async fn guard(operator: &Operator, owners: &[Owner]) -> Result<(), TopicError> {
+    let alive = owners.iter().filter(|owner| !owner.is_going());
+    let writes: Vec<_> = alive
+        .map(|owner| async {
+            let wanted = validate::deletes(&owner.resource);
+            finalizer::set(operator, &owner.resource, wanted).await.map_err(TopicError::from)
+        })
+        .collect();
+    first_error(stream::iter(writes).buffer_unordered(WRITES_AT_ONCE)).await
+}
+
+fn plan_all(owners: &[Owner], observed: &observe::Topics) -> (Batch, BTreeMap<String, Refusal>) {
+    let mut batch = Batch::default();
+    let mut refusals = BTreeMap::new();
+    for owner in owners {
+        let present = observed.get(&owner.name);
+        if owner.is_going() {
+            if owner.deletes() && matches!(present, Some(Ok(Some(_)))) {
+                batch.delete(&owner.name);
+            }
+            continue;
+        }
+        let Some(Ok(present)) = present else { continue };
+        let planned =
+            owner.wanted.clone().and_then(|wanted| plan::plan(&wanted, present.as_ref(), owner.applied()));
+        match planned {
+            Ok(actions) => actions.into_iter().for_each(|action| batch.add(&owner.name, action)),
+            Err(refusal) => drop(refusals.insert(owner.name.clone(), refusal)),
+        }
+    }
+    (batch, refusals)
+}
+
+/// What to say about an owner after its changes were tried. Pure.
+fn judge(
+    owner: &Owner,
+    topic: Option<Result<Option<ObservedTopic>, Refused>>,
+    outcome: Option<&Result<(), Refused>>,
+    refusal: Option<Refusal>,
+) -> Verdict {
+    let observed = match topic {
+        Some(Ok(observed)) => observed,
+        Some(Err(refused)) => {
+            return Verdict::new(Outlook::failing("DescribeFailed", refused.to_string()), None);
+        }
+        None => None,
+    };
+    let outlook = match (refusal, outcome) {
+        (Some(refusal), _) => refused(&refusal),
+        (None, Some(Err(error))) if error.code.retriable() => {
+            Outlook::failing("ChangeFailed", error.to_string())
+        }
+        (None, Some(Err(error))) => refused(&Refusal::RefusedByKafka { message: error.to_string() }),
+        (None, _) => match (&observed, &owner.wanted) {
+            (None, _) => Outlook::progressing("Creating", "the topic is not visible yet"),
+            (Some(there), Ok(wanted)) if there.partitions < wanted.partitions => {
+                let message =
+                    format!("the topic has {} of {} partitions", there.partitions, wanted.partitions);
+                Outlook::progressing("Growing", message)
+            }
+            (Some(there), _) => {
+                Outlook::Ready { message: format!("the topic has {} partitions", there.partitions) }
+            }
+        },
+    };
+    let configured = matches!(outlook, Outlook::Ready { .. });
+    Verdict { outlook, observed, configured }
+}
+
+impl Verdict {
+    fn new(outlook: Outlook, observed: Option<ObservedTopic>) -> Self {
+        Self { outlook, observed, configured: false }
+    }
+}
+
+/// Lets a resource go whose topic is gone, and reports on all others.
+async fn conclude(operator: &Operator, owner: Owner, verdict: Verdict) -> Result<(), TopicError> {
+    let topic = &owner.resource;
+    if owner.is_going() && (!owner.deletes() || verdict.observed.is_none() && !verdict.outlook.is_failing()) {
+        return Ok(finalizer::set(operator, topic, false).await?);
+    }
+    let before = topic.status.clone().unwrap_or_default();
+    let generation = topic.metadata.generation;
+    let outlook = if owner.is_going() && !verdict.outlook.is_failing() {
+        Outlook::progressing("Deleting", "the topic is being deleted")
+    } else {
+        verdict.outlook
+    };
+    let mut config_keys = before.config_keys.clone();
+    if verdict.configured {
+        config_keys = topic.spec.config.keys().cloned().collect();
+    }
+    let observed = verdict.observed.as_ref();
+    let status = TopicStatus {
+        observed_generation: generation,
+        conditions: outlook.conditions(&before.conditions, generation, Timestamp::now()),
+        topic_name: Some(owner.name.clone()),
+        topic_id: observed.map(|topic| topic.id.clone()),
+        partitions: observed.map(|topic| topic.partitions),
+        replication_factor: observed.map(|topic| topic.replication_factor),
+        config_keys,
+    };
+    Ok(report::topic(operator, topic, status, Some(&outlook)).await?)
+}
+
+/// Drives all of them to their end and yields the first error, so that one resource cannot hold up the others.
+async fn first_error(results: impl futures::Stream<Item = Result<(), TopicError>>) -> Result<(), TopicError> {
+    let keep_first = |first: Result<(), TopicError>, next| async { first.and(next) };
+    results.fold(Ok(()), keep_first).await
+}
