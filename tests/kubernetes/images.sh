@@ -3,7 +3,7 @@
 # Usage: images.sh MILENA_BROKER MILENA_OPERATOR TRUCK_GPS (paths of binaries)
 set -euo pipefail
 source "$(dirname "$0")/paths.sh"
-"$here/packages.sh"
+"$here/packages.sh" skopeo umoci busybox-static ca-certificates
 
 user=10001
 archives=$base/images
@@ -14,20 +14,8 @@ make_image() {
   "$here/image.sh" "localhost/$name:dev" "$archives/$name.tar" "$user" "$binary=/usr/bin/$name" -- "/usr/bin/$name"
 }
 
-load() {
-  if has_docker; then
-    kind load image-archive "$1" --name "$kind_cluster"
-    return
-  fi
-  local node sudo
-  sudo=$([[ $EUID -eq 0 ]] || echo sudo)
-  for node in "$run"/nodes/*; do
-    $sudo ctr -a "$node/containerd.sock" -n k8s.io images import "$1" > /dev/null
-  done
-}
-
 make_image milena-broker "$1"
 make_image milena-operator "$2"
 make_image truck-gps "$3"
-for archive in "$archives"/{milena-broker,milena-operator,truck-gps}.tar; do load "$archive"; done
+"$here/load.sh" "$archives"/{milena-broker,milena-operator,truck-gps}.tar
 say "images loaded: milena-broker milena-operator truck-gps"

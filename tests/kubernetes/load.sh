@@ -4,13 +4,12 @@
 set -euo pipefail
 source "$(dirname "$0")/paths.sh"
 
-sudo=$([[ $EUID -eq 0 ]] || echo sudo)
 for archive in "$@"; do
   if has_docker; then
     kind load image-archive "$archive" --name "$kind_cluster"
     continue
   fi
   for node in "$run"/nodes/*; do
-    $sudo ctr -a "$node/containerd.sock" -n k8s.io images import "$archive" > /dev/null
+    as_root ctr -a "$node/containerd.sock" -n k8s.io images import "$archive" > /dev/null
   done
 done

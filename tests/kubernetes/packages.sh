@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Installs the Debian or Ubuntu packages that the native Kubernetes needs and that are missing.
+# Installs those of the named Debian or Ubuntu packages that are missing.
+# Usage: packages.sh [package...], without a name all that the native Kubernetes needs.
 set -euo pipefail
 source "$(dirname "$0")/paths.sh"
 
-wanted=(containerd runc containernetworking-plugins conntrack iptables nftables busybox-static socat skopeo umoci iproute2 ca-certificates)
+wanted=("$@")
+((${#wanted[@]})) || wanted=(containerd runc containernetworking-plugins conntrack iptables nftables busybox-static
+  socat skopeo umoci iproute2 procps ca-certificates)
 missing=()
 for package in "${wanted[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'install ok installed' || missing+=("$package")
@@ -11,6 +14,5 @@ done
 ((${#missing[@]})) || exit 0
 
 say "installing ${missing[*]}"
-sudo=$([[ $EUID -eq 0 ]] || echo sudo)
-$sudo apt-get update -q
-DEBIAN_FRONTEND=noninteractive $sudo apt-get install -q -y --no-install-recommends "${missing[@]}"
+as_root apt-get update -q
+as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"

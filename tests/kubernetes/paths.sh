@@ -11,6 +11,7 @@ export PATH=$bin:$PATH
 
 kubernetes_version=v1.35.6
 helm_version=v4.2.4
+kind_version=v0.32.0
 kind_cluster=milena
 
 say() { printf 'kubernetes: %s\n' "$*"; }
@@ -27,3 +28,12 @@ wait_for() {
 }
 
 has_docker() { command -v docker > /dev/null && docker info > /dev/null 2>&1; }
+
+# as_root COMMAND...: with sudo where that is needed, and with our own folders all the same.
+as_root() {
+  if [[ $EUID -eq 0 ]]; then
+    "$@"
+  else
+    sudo env PATH="$PATH" HOME="$HOME" XDG_CACHE_HOME="${XDG_CACHE_HOME:-}" NODES="${NODES:-}" "$@"
+  fi
+}

@@ -4,14 +4,8 @@ set -euo pipefail
 source "$(dirname "$0")/paths.sh"
 
 namespace=milena-smoke
-"$here/image.sh" localhost/smoke:1 "$base/images/smoke.tar" 10001 /bin/busybox=/busybox -- /busybox
-if has_docker; then
-  kind load image-archive "$base/images/smoke.tar" --name "$kind_cluster"
-else
-  for node in "$run"/nodes/*; do
-    ctr -a "$node/containerd.sock" -n k8s.io images import "$base/images/smoke.tar" > /dev/null
-  done
-fi
+"$here/image.sh" localhost/smoke:1 "$base/images/smoke.tar" 10001 "$(command -v busybox)=/busybox" -- /busybox
+"$here/load.sh" "$base/images/smoke.tar"
 kubectl delete namespace "$namespace" --ignore-not-found --wait=true > /dev/null
 kubectl create namespace "$namespace" > /dev/null
 trap 'kubectl delete namespace "$namespace" --wait=true > /dev/null' EXIT
@@ -31,6 +25,7 @@ apiVersion: v1
 kind: Pod
 metadata: {name: web, labels: {app: web}}
 spec:
+  terminationGracePeriodSeconds: 0
   securityContext: {runAsNonRoot: true, runAsUser: 10001, fsGroup: 10001, seccompProfile: {type: RuntimeDefault}}
   containers:
     - name: web
@@ -45,6 +40,7 @@ apiVersion: v1
 kind: Pod
 metadata: {name: client}
 spec:
+  terminationGracePeriodSeconds: 0
   containers:
     - {name: client, image: "localhost/smoke:1", imagePullPolicy: Never, command: [/busybox, sleep, "100000"]}
 YAML

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the commands of a Kubernetes cluster from their Go modules into the cache, each once per pinned version.
-# Usage: tools.sh [name...], all of them without a name.
+# Usage: tools.sh [name...], without a name all that the native Kubernetes needs.
 set -euo pipefail
 source "$(dirname "$0")/paths.sh"
 
@@ -20,6 +20,7 @@ build() {
     etcd) go build -C "$here/tools" -o "$bin/etcd" -ldflags '-s -w' go.etcd.io/etcd/server/v3 ;;
     coredns) go build -C "$here/coredns" -o "$bin/coredns" -ldflags '-s -w' . ;;
     helm) GOBIN=$bin go install -ldflags '-s -w' "helm.sh/helm/v4/cmd/helm@$helm_version" ;;
+    kind) GOBIN=$bin go install -ldflags '-s -w' "sigs.k8s.io/kind@$kind_version" ;;
     *) go build -C "$here/tools" -o "$bin/$1" -ldflags "$ldflags" "k8s.io/kubernetes/cmd/$1" ;;
   esac
 }
@@ -27,6 +28,7 @@ build() {
 pin() {
   case $1 in
     helm) echo "$helm_version" ;;
+    kind) echo "$kind_version" ;;
     coredns) sha256sum < "$here/coredns/go.mod" ;;
     *) cat "$here/tools/go.mod" <(echo "$ldflags") | sha256sum ;;
   esac
@@ -34,7 +36,7 @@ pin() {
 
 mkdir -p "$bin"
 for name in "${names[@]}"; do
-  [[ " ${all[*]} " == *" $name "* ]] || die "no tool is called $name"
+  [[ " ${all[*]} kind " == *" $name "* ]] || die "no tool is called $name"
   stamp=$bin/.$name.pin
   if [[ ! -x $bin/$name || $(cat "$stamp" 2> /dev/null) != "$(pin "$name")" ]]; then
     began=$SECONDS

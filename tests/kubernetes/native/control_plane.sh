@@ -48,7 +48,7 @@ start kube-controller-manager kube-controller-manager --kubeconfig="$conf/contro
   --root-ca-file="$pki/ca.crt" --service-account-private-key-file="$pki/sa.key" \
   --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key" \
   --authentication-kubeconfig="$conf/controller-manager.conf" \
-  --authorization-kubeconfig="$conf/controller-manager.conf" --bind-address=127.0.0.1
+  --authorization-kubeconfig="$conf/controller-manager.conf" --bind-address=127.0.0.1 --flex-volume-plugin-dir="$run/volume-plugins"
 start kube-scheduler kube-scheduler --kubeconfig="$conf/scheduler.conf" --leader-elect=false \
   --authentication-kubeconfig="$conf/scheduler.conf" --authorization-kubeconfig="$conf/scheduler.conf" \
   --bind-address=127.0.0.1

@@ -13,7 +13,6 @@ remove_chains() {
 
 case $1 in
   up)
-    cat /proc/sys/net/ipv4/ip_forward > "$run/ip_forward"
     nft list tables 2> /dev/null > "$run/tables"
     echo 1 > /proc/sys/net/ipv4/ip_forward
     ip link show "$bridge" > /dev/null 2>&1 || ip link add "$bridge" type bridge
@@ -31,6 +30,5 @@ case $1 in
         nft delete table "$family" "$table"
       fi
     done
-    [[ ! -f $run/ip_forward ]] || cat "$run/ip_forward" > /proc/sys/net/ipv4/ip_forward
     ;;
 esac

@@ -83,6 +83,8 @@ serializeImagePulls: false
 evictionHard: {nodefs.available: "1%", imagefs.available: "1%", memory.available: "100Mi"}
 imageGCHighThresholdPercent: 100
 resolvConf: $node/resolv.conf
+podLogsDir: $node/logs
+volumePluginDir: $node/volume-plugins
 YAML
 # Pods resolve through the cluster's DNS alone.
 : > "$node/resolv.conf"
@@ -91,7 +93,7 @@ start "containerd-$name" containerd --config "$node/containerd.toml"
 wait_for 30 "containerd of $name" ctr_of "$name" version
 ctr_of "$name" images import "$run/images/pause.tar" > /dev/null
 start "kubelet-$name" kubelet --config="$node/kubelet.yaml" --kubeconfig="$node/kubelet.conf" \
-  --root-dir="$node/kubelet" --hostname-override="$name" --node-ip="$address" \
+  --root-dir="$node/kubelet" --cert-dir="$node/pki" --hostname-override="$name" --node-ip="$address" \
   --node-labels="topology.kubernetes.io/zone=z$number"
 
 if ((number == 1)); then
