@@ -71,7 +71,12 @@ impl Turn<'_> {
 impl Coordinator {
     /// A coordinator of nothing; `replay` fills it.
     pub fn new(settings: GroupSettings) -> Self {
-        Self { settings, groups: BTreeMap::new(), offsets: Offsets::default(), deadlines: Deadlines::default() }
+        Self {
+            settings,
+            groups: BTreeMap::new(),
+            offsets: Offsets::default(),
+            deadlines: Deadlines::default(),
+        }
     }
 
     /// Ends the replay of the log: from here on members must show that they are alive.
@@ -132,8 +137,10 @@ impl Machine for Coordinator {
             }
             GroupRecord::Offset { key, value: None } => self.offsets.remove(key),
             GroupRecord::Group { key, value: Some(value) } => {
-                let group =
-                    self.groups.entry(key.group.clone()).or_insert_with(|| ClassicGroup::new(key.group.clone()));
+                let group = self
+                    .groups
+                    .entry(key.group.clone())
+                    .or_insert_with(|| ClassicGroup::new(key.group.clone()));
                 group.adopt(value);
                 if group.members.is_empty() {
                     self.deadlines.cancel(&Timer::Join(key.group.clone()));

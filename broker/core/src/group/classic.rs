@@ -111,7 +111,11 @@ impl ClassicGroup {
     }
 
     /// Who a request that names `member`, and perhaps `instance`, comes from.
-    pub(super) fn validate_member(&self, member: &str, instance: Option<&ByteString>) -> Result<(), ErrorCode> {
+    pub(super) fn validate_member(
+        &self,
+        member: &str,
+        instance: Option<&ByteString>,
+    ) -> Result<(), ErrorCode> {
         if let Some(instance) = instance {
             let current = self.statics.get(instance).ok_or(ErrorCode::UnknownMemberId)?;
             if current != member {
@@ -208,7 +212,8 @@ impl ClassicGroup {
     pub(super) fn vote<'a>(members: impl Iterator<Item = &'a Member> + Clone) -> Option<ByteString> {
         let names = |member: &'a Member| member.protocols.iter().map(|protocol| &protocol.name);
         let everybody_knows = |name: &&ByteString| members.clone().all(|member| member.supports(name));
-        let candidates: BTreeSet<_> = members.clone().take(1).flat_map(names).filter(everybody_knows).collect();
+        let candidates: BTreeSet<_> =
+            members.clone().take(1).flat_map(names).filter(everybody_knows).collect();
         let mut votes: Vec<(&ByteString, usize)> = Vec::new();
         for choice in members.filter_map(|member| names(member).find(|name| candidates.contains(name))) {
             match votes.iter_mut().find(|(name, _)| *name == choice) {
@@ -239,7 +244,8 @@ impl ClassicGroup {
     /// Reads the topics from the members' metadata. All versions of it begin with version 0.
     pub(super) fn learn_subscriptions(&mut self) {
         self.subscribed = if self.is_consumer() {
-            let topics = self.members.values().map(|member| subscription(member.metadata(self.protocol.as_ref())));
+            let topics =
+                self.members.values().map(|member| subscription(member.metadata(self.protocol.as_ref())));
             topics.collect::<Option<Vec<_>>>().map(|topics| topics.into_iter().flatten().collect())
         } else {
             None
@@ -310,7 +316,8 @@ impl ClassicGroup {
             };
             self.members.insert(member.id.clone(), member);
         }
-        let instances = self.members.values().filter_map(|member| Some((member.instance.clone()?, member.id.clone())));
+        let instances =
+            self.members.values().filter_map(|member| Some((member.instance.clone()?, member.id.clone())));
         self.statics = instances.collect();
         self.pending_sync.retain(|member| self.members.contains_key(member));
         self.generation = value.generation;

@@ -64,7 +64,8 @@ pub(super) fn delete(
             Some(group) if !group.is(State::Empty) => ErrorCode::NonEmptyGroup,
             Some(_) => {
                 let offsets = offsets.of_group(&id);
-                let tombstones = offsets.map(|(topic, partition, _)| GroupRecord::offset_tombstone(&id, topic, partition));
+                let tombstones =
+                    offsets.map(|(topic, partition, _)| GroupRecord::offset_tombstone(&id, topic, partition));
                 turn.out.records.extend(tombstones);
                 turn.out.records.push(GroupRecord::group_tombstone(&id));
                 ErrorCode::None

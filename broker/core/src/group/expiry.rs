@@ -49,7 +49,9 @@ pub(super) fn session(groups: &mut Groups, turn: &mut Turn<'_>, group: &ByteStri
 
 /// The group has waited long enough for members to join.
 pub(super) fn join(groups: &mut Groups, turn: &mut Turn<'_>, group: &ByteString) {
-    let Some(group) = groups.get_mut(group).filter(|group| group.is(State::PreparingRebalance)) else { return };
+    let Some(group) = groups.get_mut(group).filter(|group| group.is(State::PreparingRebalance)) else {
+        return;
+    };
     match group.initial {
         Some(initial) => group.end_initial_delay(turn, initial),
         None => group.complete_join(turn),

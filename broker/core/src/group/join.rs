@@ -88,7 +88,9 @@ fn new_member(group: &mut ClassicGroup, turn: &mut Turn<'_>, ticket: Ticket, req
     let current = request.instance.as_ref().and_then(|instance| group.static_member(instance)).cloned();
     match (&request.instance, current) {
         (Some(_), Some(current)) => replace_static(group, turn, ticket, (current, id, request)),
-        (None, _) if request.requires_known_member => return give_out_id(group, turn, ticket, (id, &request)),
+        (None, _) if request.requires_known_member => {
+            return give_out_id(group, turn, ticket, (id, &request));
+        }
         _ => {
             let protocol_type = request.protocol_type.clone();
             group.admit(turn, Member::joining(id, request, ticket), protocol_type);
@@ -125,7 +127,8 @@ fn known_member(group: &mut ClassicGroup, turn: &mut Turn<'_>, ticket: Ticket, r
     if let Err(error) = group.validate_member(&request.member, request.instance.as_ref()) {
         return refuse_join(turn, ticket, error, request.member);
     }
-    let is_same = group.members.get(&request.member).is_some_and(|member| member.protocols == request.protocols);
+    let is_same =
+        group.members.get(&request.member).is_some_and(|member| member.protocols == request.protocols);
     let repeats = match group.state {
         State::Empty | State::PreparingRebalance => false,
         State::CompletingRebalance => is_same,

@@ -114,7 +114,11 @@ impl Member {
 
     /// As the leader sees it.
     pub(super) fn joined(&self, protocol: Option<&ByteString>) -> JoinedMember {
-        JoinedMember { member: self.id.clone(), instance: self.instance.clone(), metadata: self.metadata(protocol) }
+        JoinedMember {
+            member: self.id.clone(),
+            instance: self.instance.clone(),
+            metadata: self.metadata(protocol),
+        }
     }
 
     /// As administrators see it; the metadata only of a stable group.

@@ -67,7 +67,10 @@ impl Offsets {
     }
 
     /// The offsets of a group.
-    pub(super) fn of_group(&self, group: &ByteString) -> impl Iterator<Item = (&ByteString, i32, &Committed)> {
+    pub(super) fn of_group(
+        &self,
+        group: &ByteString,
+    ) -> impl Iterator<Item = (&ByteString, i32, &Committed)> {
         let topics = self.groups.get(group).into_iter().flatten();
         topics.flat_map(|(topic, partitions)| {
             partitions.iter().map(move |(partition, committed)| (topic, *partition, committed))
@@ -82,8 +85,9 @@ impl Offsets {
                 let gone = |committed: &Committed| committed.topic_id.is_zero() || committed.topic_id == *id;
                 let partitions = topics.get(topic).into_iter().flatten();
                 let partitions = partitions.filter(|(_, committed)| gone(committed));
-                tombstones
-                    .extend(partitions.map(|(partition, _)| GroupRecord::offset_tombstone(group, topic, *partition)));
+                tombstones.extend(
+                    partitions.map(|(partition, _)| GroupRecord::offset_tombstone(group, topic, *partition)),
+                );
             }
         }
         tombstones
@@ -112,7 +116,8 @@ fn is_of(committed: &Committed, topic: TopicId) -> bool {
 }
 
 fn all_of(name: &ByteString, partitions: &ByPartition) -> TopicOffsets {
-    let partitions = partitions.iter().map(|(index, committed)| shown(PartitionIndex(*index), Some(committed)));
+    let partitions =
+        partitions.iter().map(|(index, committed)| shown(PartitionIndex(*index), Some(committed)));
     TopicOffsets { name: name.clone(), id: TopicId::ZERO, partitions: partitions.collect() }
 }
 
@@ -189,7 +194,8 @@ fn commit_topic(
             partitions.push((partition.index, ErrorCode::OffsetMetadataTooLarge));
             continue;
         }
-        let key = OffsetCommitKey { group: group.clone(), topic: topic.name.clone(), partition: partition.index.0 };
+        let key =
+            OffsetCommitKey { group: group.clone(), topic: topic.name.clone(), partition: partition.index.0 };
         let value = value(partition, topic.id, turn.now, expires_at);
         turn.out.records.push(GroupRecord::Offset { key, value: Some(value) });
         partitions.push((partition.index, ErrorCode::None));
@@ -197,7 +203,12 @@ fn commit_topic(
     TopicErrors { name: topic.name.clone(), id: topic.id, partitions }
 }
 
-fn value(partition: &PartitionCommit, id: TopicId, now: Timestamp, expires_at: Timestamp) -> OffsetCommitValue {
+fn value(
+    partition: &PartitionCommit,
+    id: TopicId,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> OffsetCommitValue {
     OffsetCommitValue {
         offset: partition.offset.0,
         leader_epoch: partition.leader_epoch.0,

@@ -11,7 +11,12 @@ use super::{Ticket, Turn};
 
 impl ClassicGroup {
     /// Adds a member and lets the group take it in.
-    pub(super) fn admit(&mut self, turn: &mut Turn<'_>, member: Member, protocol_type: bytestring::ByteString) {
+    pub(super) fn admit(
+        &mut self,
+        turn: &mut Turn<'_>,
+        member: Member,
+        protocol_type: bytestring::ByteString,
+    ) {
         let id = member.id.clone();
         if let Some(initial) = &mut self.initial {
             initial.member_added = true;
@@ -171,6 +176,11 @@ impl ClassicGroup {
 }
 
 /// Answers a JoinGroup with an error.
-pub(super) fn refuse_join(turn: &mut Turn<'_>, ticket: Ticket, error: ErrorCode, member: bytestring::ByteString) {
+pub(super) fn refuse_join(
+    turn: &mut Turn<'_>,
+    ticket: Ticket,
+    error: ErrorCode,
+    member: bytestring::ByteString,
+) {
     turn.reply(ticket, Reply::Join(Err(JoinRefused { error, member })));
 }

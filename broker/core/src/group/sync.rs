@@ -59,7 +59,9 @@ fn validate(group: &ClassicGroup, request: &SyncGroup) -> Result<(), ErrorCode> 
     if caller.generation != group.generation {
         return Err(ErrorCode::IllegalGeneration);
     }
-    let differs = |asked: &Option<ByteString>, have: &Option<ByteString>| asked.is_some() && have.is_some() && asked != have;
+    let differs = |asked: &Option<ByteString>, have: &Option<ByteString>| {
+        asked.is_some() && have.is_some() && asked != have
+    };
     if differs(&request.protocol_type, &group.protocol_type) || differs(&request.protocol, &group.protocol) {
         return Err(ErrorCode::InconsistentGroupProtocol);
     }
