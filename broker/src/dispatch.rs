@@ -9,7 +9,18 @@ use std::time::Instant;
 
 use futures::future::BoxFuture;
 use milena_protocol::frames::{self, RequestFrame};
-use milena_protocol::messages::*;
+use milena_protocol::messages::{
+    api_versions::ApiVersionsRequest, create_partitions::CreatePartitionsRequest,
+    create_topics::CreateTopicsRequest, delete_groups::DeleteGroupsRequest,
+    delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
+    describe_configs::DescribeConfigsRequest, describe_groups::DescribeGroupsRequest,
+    describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
+    find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
+    incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
+    join_group::JoinGroupRequest, leave_group::LeaveGroupRequest, list_groups::ListGroupsRequest,
+    list_offsets::ListOffsetsRequest, metadata::MetadataRequest, offset_commit::OffsetCommitRequest,
+    offset_fetch::OffsetFetchRequest, produce::ProduceRequest, sync_group::SyncGroupRequest,
+};
 use milena_protocol::{Encoder, Message, Request};
 
 use crate::api;
@@ -77,7 +88,7 @@ macro_rules! apis {
         pub(crate) fn advertised() -> Vec<Advertised> {
             vec![$(Advertised {
                 key: <$request>::KEY,
-                name: <$request>::NAME,
+                name: <$request>::NAME.trim_end_matches("Request"),
                 versions: $versions,
                 on_controller: on_controller!($listeners),
             }),*]
@@ -127,7 +138,11 @@ apis! {
 }
 
 /// Starts the handler of `frame`. The future does its ordered part in its first poll.
-pub(crate) fn dispatch(broker: &Arc<Broker>, origin: &Origin, frame: RequestFrame) -> Result<Response, Close> {
+pub(crate) fn dispatch(
+    broker: &Arc<Broker>,
+    origin: &Origin,
+    frame: RequestFrame,
+) -> Result<Response, Close> {
     if frame.key == ApiVersionsRequest::KEY && !(0..=4).contains(&frame.version) {
         let frame = RequestFrame { version: 0, ..frame };
         let response = respond(&frame, Answer::Send(api::api_versions::unknown_version(origin)));

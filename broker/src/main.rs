@@ -1,3 +1,111 @@
-//! Binary.
+//! The broker process: read the configuration, bind, recover, serve, stop in order.
+//!
+//! Order of a start: listeners are bound (early clients wait in the backlog), the quorum forms and replays the metadata
+//! log, partitions recover, connections are accepted. Order of a stop: no new connections, what was begun is answered,
+//! coordinators and the quorum end, partitions are flushed and marked clean.
 
-fn main() {}
+mod api;
+mod broker;
+mod config;
+mod connection;
+mod coordinator;
+mod dispatch;
+mod http;
+mod metrics;
+mod partition;
+mod partitions;
+mod quorum;
+mod server;
+mod telemetry;
+
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::broker::Broker;
+use crate::config::Config;
+use crate::metrics::Metrics;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Memory that large requests in flight may hold together.
+const REQUEST_MEMORY_BYTES: usize = 32 * 1024 * 1024;
+/// How long an orderly stop waits for requests in flight.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A Kafka broker.
+#[derive(Debug, Parser)]
+#[command(name = "milena-broker", version)]
+struct Arguments {
+    /// A server.properties file; without one and without KAFKA_* variables: localhost:9092, data in ./data.
+    properties: Option<std::path::PathBuf>,
+    /// A broker key that wins over file and environment; may be repeated.
+    #[arg(long = "override", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Shape of log lines.
+    #[arg(long, env = "MILENA_LOG_FORMAT", value_enum, default_value = "text")]
+    log_format: telemetry::LogFormat,
+    /// Address of /metrics, /livez and /readyz.
+    #[arg(long, env = "MILENA_HTTP_LISTEN", default_value = "0.0.0.0:9644")]
+    http_listen: String,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    telemetry::install(arguments.log_format);
+    match start(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: &Arguments) -> anyhow::Result<()> {
+    let config = Config::load(arguments.properties.as_deref(), &arguments.overrides, std::env::vars())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("broker").build()?;
+    runtime.block_on(run(config, &arguments.http_listen))
+}
+
+async fn run(mut config: Config, http_listen: &str) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let bound = server::bind(&mut config).await?;
+    let pages = http::Pages { metrics: Metrics::new(), broker: Arc::new(OnceLock::new()) };
+    let socket = TcpListener::bind(http_listen).await.with_context(|| format!("bind http listener {http_listen}"))?;
+    tracing::info!(address = %socket.local_addr()?, "serving metrics and health");
+    let pages_stop = CancellationToken::new();
+    tokio::spawn(http::serve(socket, pages.clone(), pages_stop.clone()));
+
+    let broker = open(Arc::new(config), pages.metrics.clone()).await?;
+    server::accept(&broker, bound, &tasks, &stop);
+    pages.broker.set(broker.clone()).ok();
+    tracing::info!(node_id = broker.node_id.0, cluster_id = %broker.cluster_id, "broker started");
+
+    let failure = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        failure = broker.quorum.failed() => Some(failure),
+    };
+    tracing::info!("broker stopping");
+    stop.cancel();
+    tasks.close();
+    if tokio::time::timeout(DRAIN_TIMEOUT, tasks.wait()).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "closing connections that did not drain");
+    }
+    close(&broker).await?;
+    pages_stop.cancel();
+    tracing::info!("broker stopped");
+    failure.map_or(Ok(()), Err)
+}
