@@ -88,7 +88,10 @@ impl Config {
 
 fn roles(properties: &Properties) -> anyhow::Result<()> {
     let roles = properties.list(&quorum::PROCESS_ROLES);
-    ensure!(!roles.is_empty(), "Missing required configuration \"process.roles\" which has no default value.");
+    ensure!(
+        !roles.is_empty(),
+        "Missing required configuration \"process.roles\" which has no default value."
+    );
     if roles.len() < 2 {
         bail!("process.roles={} is not built yet: use broker,controller", roles.join(","));
     }
@@ -101,7 +104,8 @@ fn node_id(properties: &Properties) -> anyhow::Result<NodeId> {
     if let (Some(node), Some(broker)) = (node, broker) {
         ensure!(node == broker, "You must set `node.id` to the same value as `broker.id`.");
     }
-    let id = node.or(broker).context("Missing required configuration \"node.id\" which has no default value.")?;
+    let id =
+        node.or(broker).context("Missing required configuration \"node.id\" which has no default value.")?;
     Ok(NodeId(i32::try_from(id)?))
 }
 
@@ -111,7 +115,9 @@ fn log_dir(properties: &Properties) -> anyhow::Result<PathBuf> {
     let [directory] = directories[..] else {
         bail!("{}={}: more than one log directory is not built yet", key.name, directories.join(","));
     };
-    if let Some(metadata) = properties.explicit(&quorum::METADATA_LOG_DIR).filter(|metadata| *metadata != directory) {
+    if let Some(metadata) =
+        properties.explicit(&quorum::METADATA_LOG_DIR).filter(|metadata| *metadata != directory)
+    {
         bail!("metadata.log.dir={metadata}: a separate directory for the metadata log is not built yet");
     }
     Ok(PathBuf::from(directory))

@@ -22,7 +22,9 @@ use bytestring::ByteString;
 use milena_protocol::messages::create_partitions::CreatePartitionsTopic;
 use milena_protocol::messages::create_topics::CreatableTopic;
 use milena_protocol::messages::incremental_alter_configs::AlterConfigsResource;
-use milena_protocol::messages::metadata_records::{MetadataRecord, RegisterBrokerRecord, RegisterControllerRecord};
+use milena_protocol::messages::metadata_records::{
+    MetadataRecord, RegisterBrokerRecord, RegisterControllerRecord,
+};
 use milena_protocol::{ErrorCode, NodeId, ProducerId, Timestamp, TopicId};
 
 use crate::machine::{Machine, Outcome, Ticket};
@@ -88,15 +90,32 @@ pub enum TopicReference {
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "named as Kafka's requests")]
 pub enum ControllerRequest {
-    CreateTopics { topics: Vec<CreatableTopic>, validate_only: bool },
-    DeleteTopics { topics: Vec<TopicReference> },
-    CreatePartitions { topics: Vec<CreatePartitionsTopic>, validate_only: bool },
-    IncrementalAlterConfigs { resources: Vec<AlterConfigsResource>, validate_only: bool },
-    AllocateProducerIds { broker: NodeId, broker_epoch: i64 },
+    CreateTopics {
+        topics: Vec<CreatableTopic>,
+        validate_only: bool,
+    },
+    DeleteTopics {
+        topics: Vec<TopicReference>,
+    },
+    CreatePartitions {
+        topics: Vec<CreatePartitionsTopic>,
+        validate_only: bool,
+    },
+    IncrementalAlterConfigs {
+        resources: Vec<AlterConfigsResource>,
+        validate_only: bool,
+    },
+    AllocateProducerIds {
+        broker: NodeId,
+        broker_epoch: i64,
+    },
     RegisterController(RegisterControllerRecord),
     /// The epoch in the record is decided by the controller, and it starts fenced.
     RegisterBroker(RegisterBrokerRecord),
-    UnfenceBroker { broker: NodeId, broker_epoch: i64 },
+    UnfenceBroker {
+        broker: NodeId,
+        broker_epoch: i64,
+    },
 }
 
 /// A topic that was created, or would be.
@@ -135,6 +154,8 @@ pub enum ControllerReply {
     /// The epoch of the registration.
     BrokerRegistered(i64),
     Done(Result<(), Refusal>),
+    /// There is no controller to answer.
+    Refused(Refusal),
 }
 
 /// The state machine of the active controller.
@@ -174,7 +195,9 @@ impl Machine for Controller {
         request: ControllerRequest,
     ) -> Outcome<MetadataRecord, ControllerReply> {
         let (records, reply) = match request {
-            ControllerRequest::CreateTopics { topics, validate_only } => self.create_topics(&topics, validate_only),
+            ControllerRequest::CreateTopics { topics, validate_only } => {
+                self.create_topics(&topics, validate_only)
+            }
             ControllerRequest::DeleteTopics { topics } => self.delete_topics(topics),
             ControllerRequest::CreatePartitions { topics, validate_only } => {
                 self.create_partitions(&topics, validate_only)
@@ -185,9 +208,13 @@ impl Machine for Controller {
             ControllerRequest::AllocateProducerIds { broker, broker_epoch } => {
                 self.allocate_producer_ids(broker, broker_epoch)
             }
-            ControllerRequest::RegisterController(record) => (vec![record.into()], ControllerReply::Done(Ok(()))),
+            ControllerRequest::RegisterController(record) => {
+                (vec![record.into()], ControllerReply::Done(Ok(())))
+            }
             ControllerRequest::RegisterBroker(record) => self.register_broker(record),
-            ControllerRequest::UnfenceBroker { broker, broker_epoch } => self.unfence_broker(broker, broker_epoch),
+            ControllerRequest::UnfenceBroker { broker, broker_epoch } => {
+                self.unfence_broker(broker, broker_epoch)
+            }
         };
         Outcome { records, replies: vec![(ticket, reply)] }
     }

@@ -17,7 +17,9 @@ mod snapshot;
 pub mod topic_name;
 
 pub use delta::MetadataDelta;
-pub use image::{BrokerImage, ConfigResource, Endpoint, MetadataImage, PartitionImage, ResourceType, TopicImage};
+pub use image::{
+    BrokerImage, ConfigResource, Endpoint, MetadataImage, PartitionImage, ResourceType, TopicImage,
+};
 pub use loader::MetadataLoader;
 pub use replay::ReplayError;
 pub(crate) use snapshot::partition_record;

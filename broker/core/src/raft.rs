@@ -155,9 +155,11 @@ impl Raft {
     /// A voter as it was persisted; `log_end` is the end of its recovered log.
     pub fn new(settings: Settings, election: ElectionState, log_end: LogEnd, seed: u64) -> Self {
         let epoch = election.epoch.max(log_end.epoch);
-        let known = if epoch == election.epoch { election } else { ElectionState { epoch, ..Default::default() } };
+        let known =
+            if epoch == election.epoch { election } else { ElectionState { epoch, ..Default::default() } };
         // A leader that restarts does not lead any more: it must be elected again, in a higher epoch.
-        let election = ElectionState { leader: known.leader.filter(|leader| *leader != settings.local.id), ..known };
+        let election =
+            ElectionState { leader: known.leader.filter(|leader| *leader != settings.local.id), ..known };
         Self { settings, election, log_end, role: Role::Unattached, deadline: None, random: seed }
     }
 
@@ -235,14 +237,19 @@ impl Raft {
             committed: None,
         });
         self.deadline = None;
-        let granting = self.settings.voters.iter().filter(|voter| granting.contains(&voter.id)).copied().collect();
+        let granting =
+            self.settings.voters.iter().filter(|voter| granting.contains(&voter.id)).copied().collect();
         outputs.push(Output::Lead { epoch, granting });
     }
 
     fn ask(&mut self, now: Timestamp, pre_vote: bool, outputs: &mut Vec<Output>) {
         self.deadline = Some(Timestamp(now.0 + self.settings.election_timeout_ms));
         if self.settings.voters.len() > 1 {
-            outputs.push(Output::RequestVotes { epoch: self.election.epoch, pre_vote, log_end: self.log_end });
+            outputs.push(Output::RequestVotes {
+                epoch: self.election.epoch,
+                pre_vote,
+                log_end: self.log_end,
+            });
         }
     }
 
@@ -281,7 +288,8 @@ impl Raft {
 
     /// Waits a random time before the next attempt, so that two candidates do not meet again.
     fn pause(&mut self, now: Timestamp) {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.random =
+            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let range = u64::try_from(self.settings.election_backoff_max_ms).unwrap_or_default().max(1);
         let pause = i64::try_from((self.random >> 33) % range).unwrap_or_default();
         self.role = Role::Unattached;

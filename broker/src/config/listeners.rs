@@ -63,8 +63,10 @@ pub(super) fn parse(properties: &Properties, is_sample: bool) -> anyhow::Result<
         let is_controller = controllers.contains(&address.name);
         let told = advertised.remove(&address.name);
         if has_advertised && told.is_none() && !is_controller {
-            // Kafka does not tell clients of listeners that advertised.listeners leaves out; neither do we.
-            tracing::warn!(listener = address.name, "advertised.listeners leaves this listener out");
+            tracing::warn!(
+                listener = address.name,
+                "advertised.listeners leaves this listener out, telling where it is bound"
+            );
         }
         listeners.push(listener(&address, told.as_ref(), is_controller, is_sample));
     }
@@ -75,7 +77,12 @@ pub(super) fn parse(properties: &Properties, is_sample: bool) -> anyhow::Result<
     Ok(listeners)
 }
 
-fn listener(bound: &Address<'_>, told: Option<&Address<'_>>, is_controller: bool, is_sample: bool) -> Listener {
+fn listener(
+    bound: &Address<'_>,
+    told: Option<&Address<'_>>,
+    is_controller: bool,
+    is_sample: bool,
+) -> Listener {
     let told_host = told.map_or(bound.host, |told| told.host);
     let advertised_host = match told_host {
         "" | "0.0.0.0" | "::" if is_sample => "localhost".to_owned(),
@@ -144,7 +151,10 @@ fn protocol(properties: &Properties, listener: &str, controllers: &[String]) -> 
 }
 
 fn addresses<'a>(entries: &[&'a str], key: &str) -> anyhow::Result<Vec<Address<'a>>> {
-    entries.iter().map(|entry| address(entry).with_context(|| format!("{key}: {entry} is not NAME://host:port"))).collect()
+    entries
+        .iter()
+        .map(|entry| address(entry).with_context(|| format!("{key}: {entry} is not NAME://host:port")))
+        .collect()
 }
 
 fn address(entry: &str) -> Option<Address<'_>> {

@@ -17,8 +17,13 @@ use super::unbuilt;
 /// The key, in files and overrides, of what containers call `CLUSTER_ID`.
 const CLUSTER_ID: &str = "cluster.id";
 /// What makes an environment a configuration of its own, so that the sample does not lie beneath it.
-const IDENTITY: [&str; 5] =
-    ["process.roles", "node.id", "broker.id", "controller.quorum.voters", "controller.quorum.bootstrap.servers"];
+const IDENTITY: [&str; 5] = [
+    "process.roles",
+    "node.id",
+    "broker.id",
+    "controller.quorum.voters",
+    "controller.quorum.bootstrap.servers",
+];
 /// The configuration of a process that was given none, as Kafka's own sample file has it.
 const SAMPLE: [(&str, &str); 11] = [
     ("process.roles", "broker,controller"),
@@ -77,7 +82,8 @@ pub(super) fn read(
         given.set(name, value).with_context(|| format!("environment variable {variable}"))?;
     }
     for entry in overrides {
-        let (name, value) = entry.split_once('=').with_context(|| format!("--override {entry} is not key=value"))?;
+        let (name, value) =
+            entry.split_once('=').with_context(|| format!("--override {entry} is not key=value"))?;
         given.set(name.trim(), value).with_context(|| format!("--override {entry}"))?;
     }
     Ok(given)
@@ -109,5 +115,11 @@ fn key_of(variable: &str) -> Option<String> {
     }
     let name = variable.strip_prefix("KAFKA_")?.to_lowercase();
     // The longest runs first; placeholders keep what is already replaced.
-    Some(name.replace("___", "\u{1}").replace("__", "\u{2}").replace('_', ".").replace('\u{1}', "-").replace('\u{2}', "_"))
+    Some(
+        name.replace("___", "\u{1}")
+            .replace("__", "\u{2}")
+            .replace('_', ".")
+            .replace('\u{1}', "-")
+            .replace('\u{2}', "_"),
+    )
 }

@@ -14,7 +14,10 @@ const COMPOSE: &[(&str, &str)] = &[
     ("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@kafka:29093"),
     ("KAFKA_LISTENERS", "PLAINTEXT://:19092,CONTROLLER://:29093,PLAINTEXT_HOST://:9092"),
     ("KAFKA_ADVERTISED_LISTENERS", "PLAINTEXT://kafka:19092,PLAINTEXT_HOST://localhost:9092"),
-    ("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PLAINTEXT_HOST:PLAINTEXT"),
+    (
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP",
+        "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PLAINTEXT_HOST:PLAINTEXT",
+    ),
     ("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER"),
     ("KAFKA_INTER_BROKER_LISTENER_NAME", "PLAINTEXT"),
     ("KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", "1"),
@@ -50,7 +53,10 @@ fn no_configuration_is_a_broker_on_localhost() {
     let config = load(&[], &[]).unwrap();
     assert_eq!(
         config.listeners,
-        [listener("PLAINTEXT", 9092, ("localhost", 9092), false), listener("CONTROLLER", 9093, ("localhost", 9093), true)]
+        [
+            listener("PLAINTEXT", 9092, ("localhost", 9092), false),
+            listener("CONTROLLER", 9093, ("localhost", 9093), true)
+        ]
     );
     assert_eq!((config.node_id, config.voters), (NodeId(1), Voters::Dynamic));
     assert_eq!(config.log_dir, Path::new("./data"));
@@ -82,7 +88,10 @@ fn a_file_is_read_and_overrides_win() {
     let mut config = Config::load(Some(file.path()), &["log.dirs=/b".into()], std::iter::empty()).unwrap();
     assert_eq!((config.node_id, config.log_dir.as_path()), (NodeId(7), Path::new("/b")));
     config.listeners[0].bound_to(4711);
-    assert_eq!((config.listeners[0].advertised_host.as_str(), config.listeners[0].advertised_port), ("127.0.0.1", 4711));
+    assert_eq!(
+        (config.listeners[0].advertised_host.as_str(), config.listeners[0].advertised_port),
+        ("127.0.0.1", 4711)
+    );
 
     writeln!(file, "no.such.key=1").unwrap();
     let error = Config::load(Some(file.path()), &[], std::iter::empty()).expect_err("refused");
@@ -93,13 +102,19 @@ fn a_file_is_read_and_overrides_win() {
 fn what_would_not_be_obeyed_stops_the_start() {
     let table: &[(&[&str], &str)] = &[
         (&["no.such.key=1"], "--override no.such.key=1: Unknown broker config name: no.such.key"),
-        (&["ssl.keystore.location=/k"], "ssl.keystore.location is a security key that this version does not enforce"),
+        (
+            &["ssl.keystore.location=/k"],
+            "ssl.keystore.location is a security key that this version does not enforce",
+        ),
         (
             &["listener.name.a.ssl.keystore.location=/k"],
             "--override listener.name.a.ssl.keystore.location=/k: listener.name.a.ssl.keystore.location is a security \
              key that this version does not enforce",
         ),
-        (&["super.users=User:a"], "--override super.users=User:a: super.users is a security key that this version does not enforce"),
+        (
+            &["super.users=User:a"],
+            "--override super.users=User:a: super.users is a security key that this version does not enforce",
+        ),
         (
             &["listeners=SSL://:1,CONTROLLER://:2"],
             "listener SSL asks for SSL: security is not built yet, only PLAINTEXT is",
@@ -126,5 +141,8 @@ fn what_would_not_be_obeyed_stops_the_start() {
     let both = refusal(&["controller.quorum.bootstrap.servers=kafka:29093"], COMPOSE);
     assert!(both.contains("exclude each other"), "{both}");
     assert!(refusal(&[], &[("KAFKA_NODE_ID", "1")]).contains("process.roles"));
-    assert!(refusal(&[], &[("KAFKA_SSL_KEYSTORE_FILENAME", "x"), ("KAFKA_SUPER_USERS", "User:a")]).contains("super.users"));
+    assert!(
+        refusal(&[], &[("KAFKA_SSL_KEYSTORE_FILENAME", "x"), ("KAFKA_SUPER_USERS", "User:a")])
+            .contains("super.users")
+    );
 }

@@ -17,7 +17,8 @@ static FEATURES: [&Key; 6] = [
 /// Whether `name` is a security key, with or without the prefix of one listener.
 pub(super) fn is_security(name: &str) -> bool {
     let of_listener = || name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.'));
-    broker::is_security(name) || of_listener().is_some_and(|(_, key)| key.contains("ssl.") || key.contains("sasl."))
+    broker::is_security(name)
+        || of_listener().is_some_and(|(_, key)| key.contains("ssl.") || key.contains("sasl."))
 }
 
 /// Refuses every key that is set to something else than its default and would not be obeyed.

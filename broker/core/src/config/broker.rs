@@ -14,7 +14,10 @@ pub mod tier;
 
 /// Every broker key.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    [server::KEYS, log::KEYS, quorum::KEYS, coordinators::KEYS, security::KEYS, tier::KEYS].into_iter().flatten().copied()
+    [server::KEYS, log::KEYS, quorum::KEYS, coordinators::KEYS, security::KEYS, tier::KEYS]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// The key called `name`.

@@ -15,7 +15,8 @@ pub fn key(name: &str) -> Option<&'static Key> {
 /// Checks the whole set of values that a subscription would have.
 pub fn validate<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(), ConfigError> {
     for (name, value) in values {
-        let key = key(name).ok_or_else(|| ConfigError(format!("Unknown client metrics configuration: {name}")))?;
+        let key =
+            key(name).ok_or_else(|| ConfigError(format!("Unknown client metrics configuration: {name}")))?;
         key.parse(value)?;
         let interval = value.trim().parse::<i64>().ok().filter(|_| name == INTERVAL_MS_KEY);
         if interval.is_some_and(|interval| !INTERVAL_MS.contains(&interval)) {

@@ -58,7 +58,9 @@ fn validate(key: &Key, value: &Value) -> Result<(), ConfigError> {
         }
         (Valid::OneOf(words), Value::Text(text)) => one_of(key, text, words),
         (Valid::OneOfIgnoringCase(words), Value::Text(text)) => one_of_ignoring_case(key, text, words),
-        (Valid::Entries(words), Value::List(entries)) => entries.iter().try_for_each(|e| one_of(key, e, words)),
+        (Valid::Entries(words), Value::List(entries)) => {
+            entries.iter().try_for_each(|e| one_of(key, e, words))
+        }
         (Valid::DistinctEntries(words), Value::List(entries)) => {
             non_empty(key, entries, &format!("[{}]", words.join(", ")))?;
             no_duplicates(key, entries)?;
@@ -118,7 +120,8 @@ fn one_of_ignoring_case(key: &Key, text: &str, words: &[&str]) -> Result<(), Con
 
 fn non_empty(key: &Key, entries: &[String], choices: &str) -> Result<(), ConfigError> {
     if entries.is_empty() {
-        let message = format!("Configuration '{}' must not be empty. Valid values include: {choices}", key.name);
+        let message =
+            format!("Configuration '{}' must not be empty. Valid values include: {choices}", key.name);
         return Err(ConfigError(message));
     }
     Ok(())
@@ -174,5 +177,7 @@ fn offset_reset(key: &Key, text: &str) -> Result<(), ConfigError> {
 fn is_positive_duration(text: &str) -> bool {
     let Some(rest) = text.strip_prefix('P') else { return false };
     let known = |c: char| c.is_ascii_digit() || "DTHMS.".contains(c);
-    rest.chars().all(known) && rest.chars().any(|c| c.is_ascii_digit()) && rest.ends_with(['D', 'H', 'M', 'S'])
+    rest.chars().all(known)
+        && rest.chars().any(|c| c.is_ascii_digit())
+        && rest.ends_with(['D', 'H', 'M', 'S'])
 }

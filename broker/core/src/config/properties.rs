@@ -13,7 +13,8 @@ pub struct Properties {
 impl Properties {
     /// Sets the key called `name`, replacing an earlier value. Unknown names and invalid values are refused.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), ConfigError> {
-        let key = broker::key(name).ok_or_else(|| ConfigError(format!("Unknown broker config name: {name}")))?;
+        let key =
+            broker::key(name).ok_or_else(|| ConfigError(format!("Unknown broker config name: {name}")))?;
         key.parse(value)?;
         self.values.insert(key.name, value.to_owned());
         Ok(())

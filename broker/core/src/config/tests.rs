@@ -25,16 +25,48 @@ fn refusals_use_the_words_of_kafka() {
         key.parse(value).expect_err("refused").0
     };
     let table = [
-        ("retention.ms", "abc", "Invalid value abc for configuration retention.ms: Not a number of type LONG"),
+        (
+            "retention.ms",
+            "abc",
+            "Invalid value abc for configuration retention.ms: Not a number of type LONG",
+        ),
         ("retention.ms", "-5", "Invalid value -5 for configuration retention.ms: Value must be at least -1"),
-        ("segment.bytes", "3", "Invalid value 3 for configuration segment.bytes: Value must be at least 1048576"),
-        ("segment.bytes", "99999999999", "Invalid value 99999999999 for configuration segment.bytes: Not a number of type INT"),
-        ("preallocate", "yes", "Invalid value yes for configuration preallocate: Expected value to be either true or false"),
-        ("cleanup.policy", "foo", "Invalid value foo for configuration cleanup.policy: String must be one of: compact, delete"),
-        ("min.cleanable.dirty.ratio", "2", "Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must be no more than 1"),
-        ("compression.gzip.level", "0", "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1"),
+        (
+            "segment.bytes",
+            "3",
+            "Invalid value 3 for configuration segment.bytes: Value must be at least 1048576",
+        ),
+        (
+            "segment.bytes",
+            "99999999999",
+            "Invalid value 99999999999 for configuration segment.bytes: Not a number of type INT",
+        ),
+        (
+            "preallocate",
+            "yes",
+            "Invalid value yes for configuration preallocate: Expected value to be either true or false",
+        ),
+        (
+            "cleanup.policy",
+            "foo",
+            "Invalid value foo for configuration cleanup.policy: String must be one of: compact, delete",
+        ),
+        (
+            "min.cleanable.dirty.ratio",
+            "2",
+            "Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must be no more than 1",
+        ),
+        (
+            "compression.gzip.level",
+            "0",
+            "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1",
+        ),
         ("process.roles", "broker,broker", "Configuration 'process.roles' values must not be duplicated."),
-        ("process.roles", "", "Configuration 'process.roles' must not be empty. Valid values include: [broker, controller]"),
+        (
+            "process.roles",
+            "",
+            "Configuration 'process.roles' must not be empty. Valid values include: [broker, controller]",
+        ),
     ];
     for (name, value, message) in table {
         assert_eq!(refused(name, value), message);

@@ -30,14 +30,19 @@ pub fn synonyms(key: &Key) -> Vec<Synonym> {
             vec![scaled(&log::LOG_ROLL_MS), Synonym { key: &log::LOG_ROLL_HOURS, scale: HOUR_MS }]
         }
         "segment.jitter.ms" => {
-            vec![scaled(&log::LOG_ROLL_JITTER_MS), Synonym { key: &log::LOG_ROLL_JITTER_HOURS, scale: HOUR_MS }]
+            vec![
+                scaled(&log::LOG_ROLL_JITTER_MS),
+                Synonym { key: &log::LOG_ROLL_JITTER_HOURS, scale: HOUR_MS },
+            ]
         }
         "retention.ms" => vec![
             scaled(&log::LOG_RETENTION_MS),
             Synonym { key: &log::LOG_RETENTION_MINUTES, scale: MINUTE_MS },
             Synonym { key: &log::LOG_RETENTION_HOURS, scale: HOUR_MS },
         ],
-        "flush.ms" => vec![scaled(&log::LOG_FLUSH_INTERVAL_MS), scaled(&log::LOG_FLUSH_SCHEDULER_INTERVAL_MS)],
+        "flush.ms" => {
+            vec![scaled(&log::LOG_FLUSH_INTERVAL_MS), scaled(&log::LOG_FLUSH_SCHEDULER_INTERVAL_MS)]
+        }
         name => same_unit(name).into_iter().map(scaled).collect(),
     }
 }
@@ -83,7 +88,9 @@ pub fn validate<'a>(values: impl Iterator<Item = (&'a str, &'a str)> + Clone) ->
     };
     let (min, max) = (lag(&MIN_COMPACTION_LAG_MS), lag(&MAX_COMPACTION_LAG_MS));
     if min > max {
-        let message = format!("conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})");
+        let message = format!(
+            "conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})"
+        );
         return Err(ConfigError(message));
     }
     remote_storage(values)
@@ -91,9 +98,8 @@ pub fn validate<'a>(values: impl Iterator<Item = (&'a str, &'a str)> + Clone) ->
 
 /// Tiered storage is not built: a topic must not believe that it has it.
 fn remote_storage<'a>(mut values: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(), ConfigError> {
-    let wanted = values.any(|(name, value)| {
-        name == REMOTE_STORAGE_ENABLE.name && value.trim().eq_ignore_ascii_case("true")
-    });
+    let wanted = values
+        .any(|(name, value)| name == REMOTE_STORAGE_ENABLE.name && value.trim().eq_ignore_ascii_case("true"));
     if wanted {
         return Err(ConfigError("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.".into()));
     }

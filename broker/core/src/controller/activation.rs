@@ -18,5 +18,7 @@ pub fn bootstrap_records() -> Vec<MetadataRecord> {
 /// The feature levels of a new cluster. The level of the quorum's own records is a control record, not one of these.
 pub fn feature_records() -> impl Iterator<Item = MetadataRecord> {
     let finalized = SUPPORTED.iter().filter(|feature| feature.name != KRAFT_VERSION && feature.initial > 0);
-    finalized.map(|feature| FeatureLevelRecord { name: feature.name.into(), feature_level: feature.initial }.into())
+    finalized.map(|feature| {
+        FeatureLevelRecord { name: feature.name.into(), feature_level: feature.initial }.into()
+    })
 }

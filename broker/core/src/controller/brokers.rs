@@ -1,7 +1,8 @@
 //! Brokers come and go: registration, fencing, the leaders that follow from it, producer ids.
 
 use milena_protocol::messages::metadata_records::{
-    BrokerRegistrationChangeRecord, MetadataRecord, PartitionChangeRecord, ProducerIdsRecord, RegisterBrokerRecord,
+    BrokerRegistrationChangeRecord, MetadataRecord, PartitionChangeRecord, ProducerIdsRecord,
+    RegisterBrokerRecord,
 };
 use milena_protocol::{ErrorCode, NodeId, PartitionIndex, ProducerId, TopicId};
 
@@ -20,8 +21,12 @@ impl Controller {
         let id = NodeId(record.broker_id);
         let mut records = self.leave(id);
         let own_offset = self.image.next_offset().0 + i64::try_from(records.len()).unwrap_or_default();
-        let record =
-            RegisterBrokerRecord { broker_epoch: own_offset, fenced: true, in_controlled_shutdown: false, ..record };
+        let record = RegisterBrokerRecord {
+            broker_epoch: own_offset,
+            fenced: true,
+            in_controlled_shutdown: false,
+            ..record
+        };
         records.push(record.into());
         (records, ControllerReply::BrokerRegistered(own_offset))
     }
@@ -60,14 +65,21 @@ impl Controller {
     /// The changes that take every leadership from `id` and put it out of the ISR where others remain.
     fn leave(&self, id: NodeId) -> Vec<MetadataRecord> {
         partitions_of(&self.image)
-            .filter(|(_, _, partition)| partition.leader == id || (partition.isr.contains(&id) && partition.isr.len() > 1))
+            .filter(|(_, _, partition)| {
+                partition.leader == id || (partition.isr.contains(&id) && partition.isr.len() > 1)
+            })
             .map(|(topic, index, partition)| {
                 let rest: Vec<NodeId> = partition.isr.iter().copied().filter(|node| *node != id).collect();
-                let leader = partition.replicas.iter().find(|node| rest.contains(node) && alive(&self.image, **node));
+                let leader =
+                    partition.replicas.iter().find(|node| rest.contains(node) && alive(&self.image, **node));
                 PartitionChangeRecord {
                     // The last member stays: nobody else has what it has.
                     isr: (!rest.is_empty() && partition.isr.contains(&id)).then(|| numbers(&rest)),
-                    leader: if partition.leader == id { leader.map_or(NO_LEADER, |node| node.0) } else { UNCHANGED },
+                    leader: if partition.leader == id {
+                        leader.map_or(NO_LEADER, |node| node.0)
+                    } else {
+                        UNCHANGED
+                    },
                     ..change(topic, index)
                 }
                 .into()

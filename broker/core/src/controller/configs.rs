@@ -40,7 +40,11 @@ impl Operation {
 }
 
 impl Controller {
-    pub(super) fn alter_configs(&mut self, resources: &[AlterConfigsResource], validate_only: bool) -> Decision {
+    pub(super) fn alter_configs(
+        &mut self,
+        resources: &[AlterConfigsResource],
+        validate_only: bool,
+    ) -> Decision {
         let mut records = Vec::new();
         let mut results = Vec::with_capacity(resources.len());
         for resource in resources {
@@ -81,8 +85,12 @@ impl Controller {
             return invalid(format!("Unsupported resource type {}", wanted.resource_type));
         };
         match kind {
-            ResourceType::Topic if name.is_empty() => invalid("Default topic resources are not allowed.".to_owned()),
-            ResourceType::Group if name.is_empty() => invalid("Default group resources are not allowed.".to_owned()),
+            ResourceType::Topic if name.is_empty() => {
+                invalid("Default topic resources are not allowed.".to_owned())
+            }
+            ResourceType::Group if name.is_empty() => {
+                invalid("Default group resources are not allowed.".to_owned())
+            }
             ResourceType::ClientMetrics if name.is_empty() => {
                 invalid("Default client metrics resources are not allowed.".to_owned())
             }
@@ -109,7 +117,9 @@ fn check_shape(configs: &[AlterableConfig]) -> Result<(), Refusal> {
     if names.len() < configs.len() {
         return invalid("Error due to duplicate config keys".to_owned());
     }
-    let null = |c: &&AlterableConfig| Operation::from_code(c.config_operation) != Some(Operation::Delete) && c.value.is_none();
+    let null = |c: &&AlterableConfig| {
+        Operation::from_code(c.config_operation) != Some(Operation::Delete) && c.value.is_none()
+    };
     let null: Vec<&str> = configs.iter().filter(null).map(|config| &*config.name).collect();
     if !null.is_empty() {
         return invalid(format!("Null value not supported for : {}", null.join(", ")));
@@ -138,7 +148,8 @@ fn apply(resource: &ConfigResource, config: &AlterableConfig, values: &mut Value
         Some(Operation::Delete) => values.remove(name),
         Some(operation @ (Operation::Append | Operation::Subtract)) => {
             let key = key(resource, name).filter(|key| key.value_type == Type::List).ok_or_else(|| {
-                let message = format!("Can't {} to key {name} because its type is not LIST.", operation.name());
+                let message =
+                    format!("Can't {} to key {name} because its type is not LIST.", operation.name());
                 Refusal::new(ErrorCode::InvalidConfig, message)
             })?;
             let current = values.get(name).map_or(key.default.unwrap_or_default(), |value| value);
@@ -161,13 +172,19 @@ fn combined(current: &str, change: &str, operation: Operation) -> String {
     entries.join(",")
 }
 
-fn validate(resource: &ConfigResource, values: &Values, touched: &BTreeSet<&ByteString>) -> Result<(), Refusal> {
+fn validate(
+    resource: &ConfigResource,
+    values: &Values,
+    touched: &BTreeSet<&ByteString>,
+) -> Result<(), Refusal> {
     let invalid = |code: ErrorCode| move |error: crate::config::ConfigError| Refusal::new(code, error.0);
     let pairs = values.iter().map(|(name, value)| (&**name, &**value));
     match resource.resource_type {
         ResourceType::Topic => topic::validate(pairs).map_err(invalid(ErrorCode::InvalidConfig)),
         ResourceType::Group => group::validate(pairs).map_err(invalid(ErrorCode::InvalidConfig)),
-        ResourceType::ClientMetrics => client_metrics::validate(pairs).map_err(invalid(ErrorCode::InvalidRequest)),
+        ResourceType::ClientMetrics => {
+            client_metrics::validate(pairs).map_err(invalid(ErrorCode::InvalidRequest))
+        }
         ResourceType::Broker => {
             let touched = pairs.filter(|(name, _)| touched.iter().any(|touched| **touched == *name));
             validate_broker(touched, resource.name.is_empty())
@@ -182,14 +199,18 @@ fn validate_broker<'a>(
 ) -> Result<(), Refusal> {
     let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidRequest, message));
     for (name, value) in values {
-        let Some(key) = broker::key(name) else { return invalid(format!("Unknown broker config name: {name}")) };
+        let Some(key) = broker::key(name) else {
+            return invalid(format!("Unknown broker config name: {name}"));
+        };
         match key.update {
             Update::ReadOnly => return invalid(format!("Cannot update these configs dynamically: [{name}]")),
             Update::PerBroker if is_default => {
                 return invalid(format!("Cannot update these configs at default cluster level: [{name}]"));
             }
             // Listeners, TLS and SASL: accepting what is not obeyed would be worse.
-            Update::PerBroker => return invalid(format!("Changing {name} while a broker runs is not built yet")),
+            Update::PerBroker => {
+                return invalid(format!("Changing {name} while a broker runs is not built yet"));
+            }
             Update::ClusterWide => {}
         }
         key.parse(value).map_err(|error| Refusal::new(ErrorCode::InvalidRequest, error.0))?;

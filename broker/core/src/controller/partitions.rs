@@ -28,7 +28,11 @@ impl Controller {
             .map_err(|error| Refusal::new(ErrorCode::InvalidReplicationFactor, error.to_string()))
     }
 
-    pub(super) fn create_partitions(&mut self, topics: &[CreatePartitionsTopic], validate_only: bool) -> Decision {
+    pub(super) fn create_partitions(
+        &mut self,
+        topics: &[CreatePartitionsTopic],
+        validate_only: bool,
+    ) -> Decision {
         let mut records = Vec::new();
         let mut results: Vec<(ByteString, Result<(), Refusal>)> = Vec::with_capacity(topics.len());
         for topic in topics {
@@ -60,7 +64,9 @@ impl Controller {
             }
         };
         let indexes = (topic.partition_count()..).map(PartitionIndex);
-        let new = |(index, replicas)| new_partition(&self.image, topic.id, index, replicas).map(MetadataRecord::from);
+        let new = |(index, replicas)| {
+            new_partition(&self.image, topic.id, index, replicas).map(MetadataRecord::from)
+        };
         indexes.zip(replicas).map(new).collect()
     }
 
@@ -117,7 +123,9 @@ pub(super) fn check_manual(
     sorted.sort_unstable();
     for (previous, broker) in sorted.iter().zip(sorted.iter().skip(1)) {
         if previous == broker {
-            return invalid(format!("The manual partition assignment includes the broker {broker} more than once."));
+            return invalid(format!(
+                "The manual partition assignment includes the broker {broker} more than once."
+            ));
         }
     }
     if let Some(unknown) = sorted.iter().find(|broker| image.broker(**broker).is_none()) {

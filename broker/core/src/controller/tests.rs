@@ -1,13 +1,16 @@
 //! State by replay, one request, the whole outcome.
 
 use milena_protocol::messages::create_partitions::{CreatePartitionsAssignment, CreatePartitionsTopic};
-use milena_protocol::messages::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
+use milena_protocol::messages::create_topics::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+};
 use milena_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use milena_protocol::messages::metadata_records::*;
 use milena_protocol::{ErrorCode, NodeId, Offset, ProducerId, Timestamp, TopicId, Uuid};
 
 use super::{
-    Controller, ControllerReply, ControllerRequest, PRODUCER_ID_BLOCK, Settings, TopicReference, bootstrap_records,
+    Controller, ControllerReply, ControllerRequest, PRODUCER_ID_BLOCK, Settings, TopicReference,
+    bootstrap_records,
 };
 use crate::machine::{Machine, Ticket};
 use crate::metadata::{ConfigResource, MetadataImage, MetadataLoader, ResourceType};
@@ -23,7 +26,8 @@ impl Quorum {
         for (offset, record) in bootstrap_records().iter().enumerate() {
             loader.replay(Offset(offset as i64), record).unwrap();
         }
-        let settings = Settings { num_partitions: 2, default_replication_factor: 1, delete_topic_enable: true };
+        let settings =
+            Settings { num_partitions: 2, default_replication_factor: 1, delete_topic_enable: true };
         let mut quorum = Self(Controller::new(settings, loader.published().clone(), 1));
         quorum.restart_broker(1);
         quorum
@@ -49,23 +53,35 @@ impl Quorum {
 
     fn create(&mut self, topic: CreatableTopic) -> Result<(i32, i16), (ErrorCode, String)> {
         let before = self.image().clone();
-        let (records, reply) = self.ask(ControllerRequest::CreateTopics { topics: vec![topic], validate_only: false });
+        let (records, reply) =
+            self.ask(ControllerRequest::CreateTopics { topics: vec![topic], validate_only: false });
         let ControllerReply::TopicsCreated(mut results) = reply else { panic!("{reply:?}") };
         let result = results.remove(0).1;
         assert_eq!(result.is_err(), records.is_empty());
         assert_eq!(result.is_err(), *self.image() == before);
-        result.map(|t| (t.partitions, t.replication_factor)).map_err(|r| (r.code, r.message.unwrap_or_default()))
+        result
+            .map(|t| (t.partitions, t.replication_factor))
+            .map_err(|r| (r.code, r.message.unwrap_or_default()))
     }
 
-    fn alter(&mut self, kind: ResourceType, name: &str, configs: &[(&str, i8, Option<&str>)]) -> Result<usize, (ErrorCode, String)> {
+    fn alter(
+        &mut self,
+        kind: ResourceType,
+        name: &str,
+        configs: &[(&str, i8, Option<&str>)],
+    ) -> Result<usize, (ErrorCode, String)> {
         let configs = configs.iter().map(|(name, operation, value)| AlterableConfig {
             name: (*name).into(),
             config_operation: *operation,
             value: value.map(Into::into),
         });
-        let resource =
-            AlterConfigsResource { resource_type: kind as i8, resource_name: name.into(), configs: configs.collect() };
-        let request = ControllerRequest::IncrementalAlterConfigs { resources: vec![resource], validate_only: false };
+        let resource = AlterConfigsResource {
+            resource_type: kind as i8,
+            resource_name: name.into(),
+            configs: configs.collect(),
+        };
+        let request =
+            ControllerRequest::IncrementalAlterConfigs { resources: vec![resource], validate_only: false };
         let (records, reply) = self.ask(request);
         let ControllerReply::ConfigsAltered(mut results) = reply else { panic!("{reply:?}") };
         results.remove(0).2.map(|()| records.len()).map_err(|r| (r.code, r.message.unwrap_or_default()))
@@ -76,7 +92,8 @@ impl Quorum {
     }
 
     fn grow_to(&mut self, topic: CreatePartitionsTopic) -> Result<(), (ErrorCode, String)> {
-        let (_, reply) = self.ask(ControllerRequest::CreatePartitions { topics: vec![topic], validate_only: false });
+        let (_, reply) =
+            self.ask(ControllerRequest::CreatePartitions { topics: vec![topic], validate_only: false });
         let ControllerReply::PartitionsCreated(mut results) = reply else { panic!("{reply:?}") };
         results.remove(0).1.map_err(|r| (r.code, r.message.unwrap_or_default()))
     }
@@ -145,7 +162,10 @@ fn a_created_topic_is_a_topic_its_values_and_its_partitions() {
 
 #[test]
 fn topics_are_refused_in_the_words_of_kafka() {
-    use ErrorCode::{InvalidConfig, InvalidPartitions, InvalidReplicaAssignment, InvalidReplicationFactor, InvalidRequest, InvalidTopicException, PolicyViolation, TopicAlreadyExists};
+    use ErrorCode::{
+        InvalidConfig, InvalidPartitions, InvalidReplicaAssignment, InvalidReplicationFactor, InvalidRequest,
+        InvalidTopicException, PolicyViolation, TopicAlreadyExists,
+    };
     let mut quorum = Quorum::new();
     quorum.create(mk_topic("a.b", 1, 1)).unwrap();
     let assignment = InvalidReplicaAssignment;
@@ -158,7 +178,11 @@ fn topics_are_refused_in_the_words_of_kafka() {
             InvalidRequest,
             "Creation of internal topic __cluster_metadata is prohibited.",
         ),
-        (mk_topic("x", 0, 1), InvalidPartitions, "Number of partitions was set to an invalid non-positive value."),
+        (
+            mk_topic("x", 0, 1),
+            InvalidPartitions,
+            "Number of partitions was set to an invalid non-positive value.",
+        ),
         (
             mk_topic("x", 1, 0),
             InvalidReplicationFactor,
@@ -183,8 +207,16 @@ fn topics_are_refused_in_the_words_of_kafka() {
             assignment,
             "partitions should be a consecutive 0-based integer sequence",
         ),
-        (manual("x", &[(0, &[])]), assignment, "The manual partition assignment includes an empty replica list."),
-        (manual("x", &[(0, &[1, 1])]), assignment, "The manual partition assignment includes the broker 1 more than once."),
+        (
+            manual("x", &[(0, &[])]),
+            assignment,
+            "The manual partition assignment includes an empty replica list.",
+        ),
+        (
+            manual("x", &[(0, &[1, 1])]),
+            assignment,
+            "The manual partition assignment includes the broker 1 more than once.",
+        ),
         (
             manual("x", &[(0, &[7])]),
             assignment,
@@ -236,12 +268,16 @@ fn topics_are_deleted_by_name_or_id() {
     let ControllerReply::TopicsDeleted(results) = reply else { panic!("{reply:?}") };
     let codes: Vec<_> = results.iter().map(|deleted| deleted.result.as_ref().err().map(|r| r.code)).collect();
     use ErrorCode::{InvalidRequest, TopicDeletionDisabled, UnknownTopicId, UnknownTopicOrPartition};
-    assert_eq!(codes, [None, None, Some(UnknownTopicOrPartition), Some(UnknownTopicId), Some(InvalidRequest)]);
+    assert_eq!(
+        codes,
+        [None, None, Some(UnknownTopicOrPartition), Some(UnknownTopicId), Some(InvalidRequest)]
+    );
     assert_eq!(records.len(), 2);
     assert_eq!(quorum.image().topics().count(), 0);
 
     quorum.0.settings.delete_topic_enable = false;
-    let (_, reply) = quorum.ask(ControllerRequest::DeleteTopics { topics: vec![TopicReference::Name("a".into())] });
+    let (_, reply) =
+        quorum.ask(ControllerRequest::DeleteTopics { topics: vec![TopicReference::Name("a".into())] });
     let ControllerReply::TopicsDeleted(results) = reply else { panic!("{reply:?}") };
     assert_eq!(results[0].result, Err(TopicDeletionDisabled.into()));
 }
@@ -251,15 +287,21 @@ fn partitions_grow_and_never_shrink() {
     let mut quorum = Quorum::new();
     quorum.create(mk_topic("a", 3, 1)).unwrap();
     let refused = |message: &str| Err((ErrorCode::InvalidPartitions, message.to_owned()));
-    assert_eq!(quorum.grow("a", 2), refused("The topic a currently has 3 partition(s); 2 would not be an increase."));
+    assert_eq!(
+        quorum.grow("a", 2),
+        refused("The topic a currently has 3 partition(s); 2 would not be an increase.")
+    );
     assert_eq!(quorum.grow("a", 3), refused("Topic already has 3 partition(s)."));
     assert_eq!(quorum.grow("nope", 3).unwrap_err().0, ErrorCode::UnknownTopicOrPartition);
     assert_eq!(quorum.grow("a", i32::MAX).unwrap_err().0, ErrorCode::PolicyViolation);
     quorum.grow("a", 5).unwrap();
-    let assignments = |brokers: &[i32]| Some(vec![CreatePartitionsAssignment { broker_ids: brokers.to_vec() }]);
+    let assignments =
+        |brokers: &[i32]| Some(vec![CreatePartitionsAssignment { broker_ids: brokers.to_vec() }]);
     let wrong = CreatePartitionsTopic { name: "a".into(), count: 7, assignments: assignments(&[1]) };
     assert_eq!(quorum.grow_to(wrong).unwrap_err().0, ErrorCode::InvalidReplicaAssignment);
-    quorum.grow_to(CreatePartitionsTopic { name: "a".into(), count: 6, assignments: assignments(&[1]) }).unwrap();
+    quorum
+        .grow_to(CreatePartitionsTopic { name: "a".into(), count: 6, assignments: assignments(&[1]) })
+        .unwrap();
     assert_eq!(quorum.image().topic("a").unwrap().partition_count(), 6);
 }
 
@@ -288,21 +330,87 @@ fn configurations_change_by_increments() {
     let set = |key, value| vec![(key, SET, Some(value))];
     let table: Vec<(ResourceType, &str, Vec<(&str, i8, Option<&str>)>, ErrorCode, &str)> = vec![
         (topic, "t", set("foo", "1"), InvalidConfig, "Unknown topic config name: foo"),
-        (topic, "t", set("retention.ms", "x"), InvalidConfig, "Invalid value x for configuration retention.ms: Not a number of type LONG"),
-        (topic, "nope", set("retention.ms", "1"), UnknownTopicOrPartition, "The topic 'nope' does not exist."),
+        (
+            topic,
+            "t",
+            set("retention.ms", "x"),
+            InvalidConfig,
+            "Invalid value x for configuration retention.ms: Not a number of type LONG",
+        ),
+        (
+            topic,
+            "nope",
+            set("retention.ms", "1"),
+            UnknownTopicOrPartition,
+            "The topic 'nope' does not exist.",
+        ),
         (topic, "", set("retention.ms", "1"), InvalidRequest, "Default topic resources are not allowed."),
-        (topic, "t", vec![("retention.ms", APPEND, Some("1"))], InvalidConfig, "Can't APPEND to key retention.ms because its type is not LIST."),
-        (topic, "t", vec![("foo", SUBTRACT, Some("1"))], InvalidConfig, "Can't SUBTRACT to key foo because its type is not LIST."),
-        (topic, "t", vec![("retention.ms", SET, None)], InvalidRequest, "Null value not supported for : retention.ms"),
-        (topic, "t", vec![("retention.ms", SET, Some("1")), ("retention.ms", DELETE, None)], InvalidRequest, "Error due to duplicate config keys"),
+        (
+            topic,
+            "t",
+            vec![("retention.ms", APPEND, Some("1"))],
+            InvalidConfig,
+            "Can't APPEND to key retention.ms because its type is not LIST.",
+        ),
+        (
+            topic,
+            "t",
+            vec![("foo", SUBTRACT, Some("1"))],
+            InvalidConfig,
+            "Can't SUBTRACT to key foo because its type is not LIST.",
+        ),
+        (
+            topic,
+            "t",
+            vec![("retention.ms", SET, None)],
+            InvalidRequest,
+            "Null value not supported for : retention.ms",
+        ),
+        (
+            topic,
+            "t",
+            vec![("retention.ms", SET, Some("1")), ("retention.ms", DELETE, None)],
+            InvalidRequest,
+            "Error due to duplicate config keys",
+        ),
         (topic, "t", vec![("retention.ms", 9, Some("1"))], InvalidRequest, "Unknown operation type 9"),
-        (broker, "1", set("num.partitions", "5"), InvalidRequest, "Cannot update these configs dynamically: [num.partitions]"),
+        (
+            broker,
+            "1",
+            set("num.partitions", "5"),
+            InvalidRequest,
+            "Cannot update these configs dynamically: [num.partitions]",
+        ),
         (broker, "1", set("foo.bar", "5"), InvalidRequest, "Unknown broker config name: foo.bar"),
-        (broker, "x", set("log.retention.ms", "5"), InvalidRequest, "Node id must be an integer, but it is: x"),
-        (broker, "1", set("log.retention.ms", "x"), InvalidRequest, "Invalid value x for configuration log.retention.ms: Not a number of type LONG"),
-        (ResourceType::BrokerLogger, "1", set("kafka", "INFO"), InvalidConfig, "Logger kafka does not exist!"),
+        (
+            broker,
+            "x",
+            set("log.retention.ms", "5"),
+            InvalidRequest,
+            "Node id must be an integer, but it is: x",
+        ),
+        (
+            broker,
+            "1",
+            set("log.retention.ms", "x"),
+            InvalidRequest,
+            "Invalid value x for configuration log.retention.ms: Not a number of type LONG",
+        ),
+        (
+            ResourceType::BrokerLogger,
+            "1",
+            set("kafka", "INFO"),
+            InvalidConfig,
+            "Logger kafka does not exist!",
+        ),
         (ResourceType::Group, "g", set("x", "5"), InvalidConfig, "Unknown group config name: x"),
-        (ResourceType::ClientMetrics, "cm", set("interval.ms", "5"), InvalidRequest, "Invalid value 5 for interval.ms, interval must be between 100 and 3600000 (1 hour)"),
+        (
+            ResourceType::ClientMetrics,
+            "cm",
+            set("interval.ms", "5"),
+            InvalidRequest,
+            "Invalid value 5 for interval.ms, interval must be between 100 and 3600000 (1 hour)",
+        ),
     ];
     for (kind, name, configs, code, message) in table {
         assert_eq!(quorum.alter(kind, name, &configs), Err((code, message.to_owned())));

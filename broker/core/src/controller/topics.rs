@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use bytestring::ByteString;
 use milena_protocol::messages::create_topics::CreatableTopic;
-use milena_protocol::messages::metadata_records::{ConfigRecord, MetadataRecord, RemoveTopicRecord, TopicRecord};
+use milena_protocol::messages::metadata_records::{
+    ConfigRecord, MetadataRecord, RemoveTopicRecord, TopicRecord,
+};
 use milena_protocol::{ErrorCode, NodeId, PartitionIndex, TopicId, Uuid};
 
 use super::partitions::{check_manual, new_partition};
 use super::{
-    Controller, ControllerReply, CreatedTopic, Decision, DeletedTopic, RECORDS_PER_REQUEST_MAX, Refusal, TopicReference,
+    Controller, ControllerReply, CreatedTopic, Decision, DeletedTopic, RECORDS_PER_REQUEST_MAX, Refusal,
+    TopicReference,
 };
 use crate::config::topic;
 use crate::metadata::{ConfigResource, MetadataImage, ResourceType, topic_name};
@@ -26,14 +29,20 @@ impl Controller {
             } else {
                 check_name(&self.image, &topic.name, &new_names).and_then(|()| self.create_topic(topic))
             };
-            results.push((topic.name.clone(), result.map(|(created, new)| {
-                records.extend(new);
-                new_names.push(&topic.name);
-                created
-            })));
+            results.push((
+                topic.name.clone(),
+                result.map(|(created, new)| {
+                    records.extend(new);
+                    new_names.push(&topic.name);
+                    created
+                }),
+            ));
         }
         if records.len() > RECORDS_PER_REQUEST_MAX {
-            let refusal = Refusal::new(ErrorCode::PolicyViolation, "Excessively large number of partitions per request.");
+            let refusal = Refusal::new(
+                ErrorCode::PolicyViolation,
+                "Excessively large number of partitions per request.",
+            );
             let refused = topics.iter().map(|topic| (topic.name.clone(), Err(refusal.clone())));
             return (Vec::new(), ControllerReply::TopicsCreated(refused.collect()));
         }
@@ -43,14 +52,20 @@ impl Controller {
         (records, ControllerReply::TopicsCreated(results))
     }
 
-    fn create_topic(&mut self, topic: &CreatableTopic) -> Result<(CreatedTopic, Vec<MetadataRecord>), Refusal> {
+    fn create_topic(
+        &mut self,
+        topic: &CreatableTopic,
+    ) -> Result<(CreatedTopic, Vec<MetadataRecord>), Refusal> {
         let configs = check_configs(topic)?;
         let replicas = self.replicas_of(topic)?;
         let id = self.new_topic_id();
         let created = CreatedTopic {
             id,
             partitions: i32::try_from(replicas.len()).unwrap_or(i32::MAX),
-            replication_factor: replicas.first().and_then(|first| i16::try_from(first.len()).ok()).unwrap_or(-1),
+            replication_factor: replicas
+                .first()
+                .and_then(|first| i16::try_from(first.len()).ok())
+                .unwrap_or(-1),
         };
         let mut records = vec![TopicRecord { name: topic.name.clone(), topic_id: id.0 }.into()];
         records.extend(configs);
@@ -184,7 +199,8 @@ fn manual_replicas(image: &MetadataImage, topic: &CreatableTopic) -> Result<Vec<
         [("numPartitions", topic.num_partitions), ("replicationFactor", i32::from(topic.replication_factor))]
     {
         if value != -1 {
-            let message = format!("A manual partition assignment was specified, but {field} was not set to -1.");
+            let message =
+                format!("A manual partition assignment was specified, but {field} was not set to -1.");
             return Err(request(message));
         }
     }

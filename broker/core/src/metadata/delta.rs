@@ -41,7 +41,10 @@ impl MetadataDelta {
 
     /// Names of topics whose own configuration changed.
     pub fn changed_topic_configs(&self) -> impl Iterator<Item = &ByteString> {
-        self.changed_configs.iter().filter(|r| r.resource_type == ResourceType::Topic).map(|resource| &resource.name)
+        self.changed_configs
+            .iter()
+            .filter(|r| r.resource_type == ResourceType::Topic)
+            .map(|resource| &resource.name)
     }
 
     /// Whether a configuration of brokers changed, which every topic's may follow.
@@ -57,7 +60,9 @@ impl MetadataDelta {
                 self.deleted_topics.push(old.clone());
                 self.created_topics.push(new.clone());
             }
-            DiffItem::Update { old: (_, old), new: (_, new) } => self.changed_topics.push((old.clone(), new.clone())),
+            DiffItem::Update { old: (_, old), new: (_, new) } => {
+                self.changed_topics.push((old.clone(), new.clone()))
+            }
         }
     }
 }

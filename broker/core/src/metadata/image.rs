@@ -203,7 +203,9 @@ impl MetadataImage {
 
     /// Every topic whose name is `name` or sorts after it.
     pub fn topics_from(&self, name: &str) -> impl Iterator<Item = &TopicImage> {
-        self.topics.range::<_, str>((std::ops::Bound::Included(name), std::ops::Bound::Unbounded)).map(|(_, topic)| topic)
+        self.topics
+            .range::<_, str>((std::ops::Bound::Included(name), std::ops::Bound::Unbounded))
+            .map(|(_, topic)| topic)
     }
 
     /// The topic called `name`.
@@ -242,7 +244,12 @@ impl MetadataImage {
     }
 
     /// What is configured for `resource` as seen by the broker `node`.
-    pub fn layers<'a>(&'a self, node: NodeId, resource: Option<&ConfigResource>, file: &'a Properties) -> Layers<'a> {
+    pub fn layers<'a>(
+        &'a self,
+        node: NodeId,
+        resource: Option<&ConfigResource>,
+        file: &'a Properties,
+    ) -> Layers<'a> {
         let broker = ConfigResource::new(ResourceType::Broker, node.0.to_string());
         Layers {
             own: resource.and_then(|resource| self.config(resource)),
@@ -266,6 +273,11 @@ impl MetadataImage {
     /// Grows with every change of a feature level; -1 while there is none.
     pub fn features_epoch(&self) -> i64 {
         if self.features.is_empty() { -1 } else { self.features_epoch }
+    }
+
+    /// The type of a record that protects something (an ACL, a credential, a token), if there is one.
+    pub fn security_record(&self) -> Option<&'static str> {
+        self.kept.security_record()
     }
 
     /// The first producer id that no broker has been given.

@@ -3,7 +3,9 @@
 use bytestring::ByteString;
 use imbl::OrdMap;
 use milena_protocol::Uuid;
-use milena_protocol::messages::metadata_records::{ClientQuotaRecord, MetadataRecord, ZkMigrationStateRecord};
+use milena_protocol::messages::metadata_records::{
+    ClientQuotaRecord, MetadataRecord, ZkMigrationStateRecord,
+};
 
 /// What tells two kept records of one kind apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +28,9 @@ impl Kept {
             MetadataRecord::ClientQuotaRecord(quota) => (quota_key(quota), quota.remove),
             MetadataRecord::AccessControlEntryRecord(acl) => (Key::Acl(acl.id), false),
             MetadataRecord::RemoveAccessControlEntryRecord(acl) => (Key::Acl(acl.id), true),
-            MetadataRecord::UserScramCredentialRecord(user) => (Key::Scram(user.name.clone(), user.mechanism), false),
+            MetadataRecord::UserScramCredentialRecord(user) => {
+                (Key::Scram(user.name.clone(), user.mechanism), false)
+            }
             MetadataRecord::RemoveUserScramCredentialRecord(user) => {
                 (Key::Scram(user.name.clone(), user.mechanism), true)
             }
@@ -44,12 +48,20 @@ impl Kept {
         }
     }
 
+    /// The type of a kept record that protects something, if there is one.
+    pub(super) fn security_record(&self) -> Option<&'static str> {
+        let protects = |key: &&Key| matches!(key, Key::Acl(_) | Key::Scram(..) | Key::Token(_));
+        let (_, record) = self.0.iter().find(|(key, _)| protects(key))?;
+        Some(record.name())
+    }
+
     pub(super) fn records(&self) -> impl Iterator<Item = &MetadataRecord> {
         self.0.values()
     }
 }
 
 fn quota_key(quota: &ClientQuotaRecord) -> Key {
-    let entity = quota.entity.iter().map(|part| (part.entity_type.clone(), part.entity_name.clone())).collect();
+    let entity =
+        quota.entity.iter().map(|part| (part.entity_type.clone(), part.entity_name.clone())).collect();
     Key::Quota(entity, quota.key.clone())
 }

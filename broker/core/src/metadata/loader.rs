@@ -28,10 +28,13 @@ impl MetadataLoader {
 
     /// Replays the record at `offset`.
     pub fn replay(&mut self, offset: Offset, record: &MetadataRecord) -> Result<(), ReplayError> {
-        let misplaced = |reason: &str| ReplayError { record: record.name(), offset, reason: reason.to_owned() };
+        let misplaced =
+            |reason: &str| ReplayError { record: record.name(), offset, reason: reason.to_owned() };
         match (record, self.before.take()) {
             (MetadataRecord::BeginTransactionRecord(_), None) => self.before = Some(self.current.clone()),
-            (MetadataRecord::BeginTransactionRecord(_), Some(_)) => return Err(misplaced("a transaction is open")),
+            (MetadataRecord::BeginTransactionRecord(_), Some(_)) => {
+                return Err(misplaced("a transaction is open"));
+            }
             (MetadataRecord::EndTransactionRecord(_), Some(_)) => {}
             (MetadataRecord::AbortTransactionRecord(_), Some(before)) => self.current = before,
             (MetadataRecord::EndTransactionRecord(_) | MetadataRecord::AbortTransactionRecord(_), None) => {

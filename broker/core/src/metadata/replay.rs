@@ -43,10 +43,17 @@ impl MetadataImage {
         match record {
             MetadataRecord::RegisterBrokerRecord(record) => self.register_broker(record),
             MetadataRecord::UnregisterBrokerRecord(record) => {
-                self.brokers.remove(&NodeId(record.broker_id)).map(drop).ok_or_else(|| unknown_broker(record.broker_id))?;
+                self.brokers
+                    .remove(&NodeId(record.broker_id))
+                    .map(drop)
+                    .ok_or_else(|| unknown_broker(record.broker_id))?;
             }
-            MetadataRecord::FenceBrokerRecord(record) => self.change_broker(record.id, record.epoch)?.fenced = true,
-            MetadataRecord::UnfenceBrokerRecord(record) => self.change_broker(record.id, record.epoch)?.fenced = false,
+            MetadataRecord::FenceBrokerRecord(record) => {
+                self.change_broker(record.id, record.epoch)?.fenced = true
+            }
+            MetadataRecord::UnfenceBrokerRecord(record) => {
+                self.change_broker(record.id, record.epoch)?.fenced = false
+            }
             MetadataRecord::BrokerRegistrationChangeRecord(record) => self.change_registration(record)?,
             MetadataRecord::RegisterControllerRecord(record) => {
                 self.controllers.insert(NodeId(record.controller_id), record.clone());
@@ -82,7 +89,9 @@ impl MetadataImage {
             epoch: record.broker_epoch,
             incarnation_id: record.incarnation_id,
             endpoints: endpoints.collect(),
-            features: features.map(|f| (f.name.clone(), f.min_supported_version, f.max_supported_version)).collect(),
+            features: features
+                .map(|f| (f.name.clone(), f.min_supported_version, f.max_supported_version))
+                .collect(),
             rack: record.rack.clone(),
             fenced: record.fenced,
             in_controlled_shutdown: record.in_controlled_shutdown,
@@ -159,8 +168,10 @@ impl MetadataImage {
     fn change_partition(&mut self, record: &PartitionChangeRecord) -> Result<(), String> {
         let index = PartitionIndex(record.partition_id);
         let topic = self.topic_mut(record.topic_id)?;
-        let partition =
-            topic.partitions.get_mut(&index).ok_or_else(|| format!("topic {} has no partition {index}", topic.name))?;
+        let partition = topic
+            .partitions
+            .get_mut(&index)
+            .ok_or_else(|| format!("topic {} has no partition {index}", topic.name))?;
         for (field, change) in [
             (&mut partition.isr, &record.isr),
             (&mut partition.replicas, &record.replicas),

@@ -1,8 +1,8 @@
 //! The image as records: what a snapshot of it holds. Replaying them into an empty image gives the image again.
 
 use milena_protocol::messages::metadata_records::{
-    ConfigRecord, FeatureLevelRecord, MetadataRecord, PartitionRecord, ProducerIdsRecord, RegisterBrokerRecord,
-    TopicRecord,
+    ConfigRecord, FeatureLevelRecord, MetadataRecord, PartitionRecord, ProducerIdsRecord,
+    RegisterBrokerRecord, TopicRecord,
     register_broker_record::{BrokerEndpoint, BrokerFeature},
 };
 use milena_protocol::{NodeId, PartitionIndex, TopicId};
@@ -23,7 +23,11 @@ impl MetadataImage {
         records.extend(self.controllers.values().cloned().map(MetadataRecord::from));
         for topic in self.topics.values() {
             records.push(TopicRecord { name: topic.name.clone(), topic_id: topic.id.0 }.into());
-            records.extend(topic.partitions().map(|(index, partition)| partition_record(topic.id, index, partition).into()));
+            records.extend(
+                topic
+                    .partitions()
+                    .map(|(index, partition)| partition_record(topic.id, index, partition).into()),
+            );
         }
         for (resource, values) in &self.configs {
             records.extend(values.iter().map(|(name, value)| {
@@ -74,7 +78,11 @@ fn broker_record(broker: &BrokerImage) -> MetadataRecord {
 }
 
 /// The record that sets a partition to `partition`.
-pub(crate) fn partition_record(topic: TopicId, index: PartitionIndex, partition: &PartitionImage) -> PartitionRecord {
+pub(crate) fn partition_record(
+    topic: TopicId,
+    index: PartitionIndex,
+    partition: &PartitionImage,
+) -> PartitionRecord {
     let optional = |nodes: &[NodeId]| (!nodes.is_empty()).then(|| numbers(nodes));
     PartitionRecord {
         partition_id: index.0,

@@ -32,8 +32,14 @@ fn config(kind: ResourceType, name: &str, key: &str, value: Option<&str>) -> Met
 }
 
 fn broker(id: i32) -> MetadataRecord {
-    RegisterBrokerRecord { broker_id: id, broker_epoch: 3, rack: Some("a".into()), fenced: true, ..Default::default() }
-        .into()
+    RegisterBrokerRecord {
+        broker_id: id,
+        broker_epoch: 3,
+        rack: Some("a".into()),
+        fenced: true,
+        ..Default::default()
+    }
+    .into()
 }
 
 fn replay(records: &[MetadataRecord]) -> MetadataImage {
@@ -47,13 +53,17 @@ fn replay(records: &[MetadataRecord]) -> MetadataImage {
 #[test]
 fn a_leader_change_bumps_both_epochs_and_other_changes_only_the_partition_epoch() {
     let mut image = replay(&[topic("a", TOPIC), partition(TOPIC, 0)]);
-    let shrink = PartitionChangeRecord { partition_id: 0, topic_id: TOPIC, isr: Some(vec![2]), ..Default::default() };
+    let shrink =
+        PartitionChangeRecord { partition_id: 0, topic_id: TOPIC, isr: Some(vec![2]), ..Default::default() };
     image.replay(Offset(2), &shrink.into()).unwrap();
     let elect = PartitionChangeRecord { partition_id: 0, topic_id: TOPIC, leader: 2, ..Default::default() };
     image.replay(Offset(3), &elect.into()).unwrap();
     let partition = image.partition("a", PartitionIndex(0)).unwrap();
     assert_eq!((partition.leader, partition.leader_epoch.0, partition.partition_epoch), (NodeId(2), 1, 2));
-    assert_eq!((partition.isr.as_slice(), partition.replicas.as_slice()), (&[NodeId(2)][..], &[NodeId(1), NodeId(2)][..]));
+    assert_eq!(
+        (partition.isr.as_slice(), partition.replicas.as_slice()),
+        (&[NodeId(2)][..], &[NodeId(1), NodeId(2)][..])
+    );
     assert_eq!(image.next_offset(), Offset(4));
 }
 
@@ -61,7 +71,10 @@ fn a_leader_change_bumps_both_epochs_and_other_changes_only_the_partition_epoch(
 fn removing_a_topic_removes_its_configuration() {
     let mut image = replay(&[topic("a", TOPIC), config(ResourceType::Topic, "a", "retention.ms", Some("5"))]);
     image.replay(Offset(2), &RemoveTopicRecord { topic_id: TOPIC }.into()).unwrap();
-    assert_eq!((image.topic("a"), image.topic_by_id(TopicId(TOPIC)), image.configs().count()), (None, None, 0));
+    assert_eq!(
+        (image.topic("a"), image.topic_by_id(TopicId(TOPIC)), image.configs().count()),
+        (None, None, 0)
+    );
 }
 
 #[test]
@@ -119,7 +132,14 @@ fn a_delta_names_what_differs() {
     let delta = MetadataDelta::between(&old, &new);
     assert_eq!(delta.deleted_topics.iter().map(|t| t.id.0).collect::<Vec<_>>(), [Uuid::from_u128(9)]);
     assert_eq!(delta.created_topics.iter().map(|t| t.id.0).collect::<Vec<_>>(), [other]);
-    assert_eq!(delta.changed_topics.iter().map(|(old, new)| (old.partition_count(), new.partition_count())).collect::<Vec<_>>(), [(1, 2)]);
+    assert_eq!(
+        delta
+            .changed_topics
+            .iter()
+            .map(|(old, new)| (old.partition_count(), new.partition_count()))
+            .collect::<Vec<_>>(),
+        [(1, 2)]
+    );
     assert!(delta.broker_configs_changed());
     assert_eq!(delta.changed_brokers, [NodeId(1)]);
 }
@@ -133,7 +153,8 @@ fn a_snapshot_replays_into_the_same_image() {
         partition(TOPIC, 0),
         config(ResourceType::Topic, "a", "retention.ms", Some("5")),
         config(ResourceType::Group, "g", "consumer.session.timeout.ms", Some("50000")),
-        AccessControlEntryRecord { id: Uuid::from_u128(4), principal: "User:a".into(), ..Default::default() }.into(),
+        AccessControlEntryRecord { id: Uuid::from_u128(4), principal: "User:a".into(), ..Default::default() }
+            .into(),
         ClientQuotaRecord { key: "producer_byte_rate".into(), value: 5.0, ..Default::default() }.into(),
     ];
     records.push(ProducerIdsRecord { broker_id: 1, broker_epoch: 3, next_producer_id: 1000 }.into());
@@ -141,5 +162,8 @@ fn a_snapshot_replays_into_the_same_image() {
     let mut again = replay(&image.to_records());
     again.skip_to(image.next_offset());
     assert_eq!(again, image);
-    assert_eq!(image.config(&ConfigResource::new(ResourceType::Topic, "a")).map(|values| values.len()), Some(1));
+    assert_eq!(
+        image.config(&ConfigResource::new(ResourceType::Topic, "a")).map(|values| values.len()),
+        Some(1)
+    );
 }

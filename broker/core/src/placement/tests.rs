@@ -31,8 +31,14 @@ fn replicas_and_leaders_are_spread_evenly_over_brokers_and_racks() {
             let used: BTreeSet<_> = replicas.iter().map(|node| racks[node.0 as usize]).collect();
             assert_eq!(used.len(), 3, "one replica in each rack: {replicas:?}");
         }
-        assert_eq!(counts(placed.iter().map(|replicas| replicas[0])).into_values().collect::<BTreeSet<_>>(), [2].into());
-        assert_eq!(counts(placed.iter().flatten().copied()).into_values().collect::<BTreeSet<_>>(), [6].into());
+        assert_eq!(
+            counts(placed.iter().map(|replicas| replicas[0])).into_values().collect::<BTreeSet<_>>(),
+            [2].into()
+        );
+        assert_eq!(
+            counts(placed.iter().flatten().copied()).into_values().collect::<BTreeSet<_>>(),
+            [6].into()
+        );
     }
 }
 

@@ -62,10 +62,16 @@ fn three_voters_need_two_pre_votes_and_two_votes() {
     assert_eq!(raft.step(Timestamp(0), Input::Start), [ask(4, true)]);
     assert_eq!(raft.step(Timestamp(1), vote(2, 4, false, true)), [], "no vote was asked for yet");
     assert_eq!(raft.step(Timestamp(1), vote(9, 4, true, true)), [], "not a voter");
-    assert_eq!(raft.step(Timestamp(1), vote(3, 4, true, true)), [Output::Persist(at(5, None, Some(1))), ask(5, false)]);
+    assert_eq!(
+        raft.step(Timestamp(1), vote(3, 4, true, true)),
+        [Output::Persist(at(5, None, Some(1))), ask(5, false)]
+    );
     assert_eq!(
         raft.step(Timestamp(2), vote(2, 5, false, true)),
-        [Output::Persist(at(5, Some(1), None)), Output::Lead { epoch: LeaderEpoch(5), granting: granting(&[1, 2]) }]
+        [
+            Output::Persist(at(5, Some(1), None)),
+            Output::Lead { epoch: LeaderEpoch(5), granting: granting(&[1, 2]) }
+        ]
     );
     assert_eq!(raft.step(Timestamp(3), flushed(1, 9)), []);
     assert_eq!(raft.step(Timestamp(3), flushed(3, 8)), [Output::Commit(Offset(8))]);

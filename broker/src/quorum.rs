@@ -1,0 +1,179 @@
+//! The metadata quorum inside this process: a controller, its log, and the images it gives to the broker.
+//!
+//! It runs on a thread of its own, so that nothing the broker does can hold up an election, and answers a request
+//! when three things are true: its records are on the disk and committed, and this broker has acted on the image that
+//! holds them. A failure of the log ends the quorum; [`QuorumHandle::failed`] then tells why.
+//!
+//! Order of a start: format the directory if it is empty, replay `__cluster_metadata`, win the election, write what a
+//! new cluster needs, register the controller and the broker (fenced). The broker unfences itself when its partitions
+//! are recovered.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use arc_swap::ArcSwap;
+use bytestring::ByteString;
+use milena_core::controller::{ControllerReply, ControllerRequest, Refusal};
+use milena_core::metadata::{MetadataDelta, MetadataImage};
+use milena_protocol::{ErrorCode, NodeId, Offset, Uuid};
+use milena_storage::Disk;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::Config;
+
+mod election_file;
+mod format;
+mod log;
+mod registration;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+/// Requests that may wait for the controller; more wait at their senders.
+const REQUESTS_MAX: usize = 1024;
+
+/// What is sent to the quorum's thread.
+enum Command {
+    Submit { request: ControllerRequest, reply: oneshot::Sender<(ControllerReply, Offset)> },
+    Stop { stopped: oneshot::Sender<()> },
+}
+
+/// The way to the quorum; clones are the same.
+#[derive(Clone)]
+pub(crate) struct QuorumHandle(Arc<Shared>);
+
+struct Shared {
+    identity: Identity,
+    commands: mpsc::Sender<Command>,
+    committed: watch::Receiver<Arc<MetadataImage>>,
+    applied: watch::Sender<Offset>,
+    image: ArcSwap<MetadataImage>,
+    failure: watch::Receiver<Option<String>>,
+}
+
+/// Who this process is in the cluster, as its directory says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) cluster_id: ByteString,
+    pub(crate) node_id: NodeId,
+    pub(crate) directory_id: Uuid,
+    /// The epoch of this process's registration as a broker.
+    pub(crate) broker_epoch: i64,
+}
+
+/// Starts the quorum's thread and waits until it leads and this broker is registered. The caller has locked the log
+/// directory.
+pub(crate) async fn start(config: Arc<Config>, disk: Arc<dyn Disk>) -> anyhow::Result<QuorumHandle> {
+    let (commands, inbox) = mpsc::channel(REQUESTS_MAX);
+    let (publish, committed) = watch::channel(Arc::new(MetadataImage::default()));
+    let (fail, failure) = watch::channel(None);
+    let (ready, started) = oneshot::channel();
+    let run = move || {
+        let worker = match worker::Worker::open(&config, disk, publish) {
+            Ok((worker, identity)) => {
+                ready.send(Ok(identity)).ok();
+                worker
+            }
+            Err(error) => {
+                ready.send(Err(error)).ok();
+                return;
+            }
+        };
+        if let Err(error) = run(worker, inbox) {
+            tracing::error!(error = format!("{error:#}"), "metadata quorum failed");
+            fail.send_replace(Some(format!("{error:#}")));
+        }
+    };
+    std::thread::Builder::new().name("quorum".to_owned()).spawn(run).context("start the quorum's thread")?;
+    let identity = started.await.context("the quorum's thread ended")??;
+    let (applied, _) = watch::channel(Offset(0));
+    let image = ArcSwap::default();
+    Ok(QuorumHandle(Arc::new(Shared { identity, commands, committed, applied, image, failure })))
+}
+
+fn run(worker: worker::Worker, inbox: mpsc::Receiver<Command>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(worker.run(inbox))
+}
+
+impl QuorumHandle {
+    /// Who this process is.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    /// The newest image that this broker has acted on.
+    pub(crate) fn image(&self) -> Arc<MetadataImage> {
+        self.0.image.load_full()
+    }
+
+    /// The newest committed image, which this broker may not have acted on yet.
+    pub(crate) fn committed(&self) -> Arc<MetadataImage> {
+        self.0.committed.borrow().clone()
+    }
+
+    /// Resolves once this broker has acted on everything below `offset`.
+    pub(crate) async fn applied(&self, offset: Offset) {
+        // The sender lives as long as `self`.
+        self.0.applied.subscribe().wait_for(|applied| *applied >= offset).await.ok();
+    }
+
+    /// Gives every committed image to `apply`, which acts on it, and then shows it to handlers. Runs until the quorum
+    /// ends; must run exactly once, on a multi-threaded runtime: `apply` may block.
+    pub(crate) async fn follow(self, mut apply: impl FnMut(&MetadataDelta, &Arc<MetadataImage>) + Send) {
+        let mut committed = self.0.committed.clone();
+        committed.mark_changed();
+        while committed.changed().await.is_ok() {
+            let image = committed.borrow_and_update().clone();
+            let delta = MetadataDelta::between(&self.image(), &image);
+            if !delta.is_empty() {
+                tokio::task::block_in_place(|| apply(&delta, &image));
+            }
+            self.0.image.store(image.clone());
+            self.0.applied.send_replace(image.next_offset());
+        }
+    }
+
+    /// Asks the controller; resolves when this broker has acted on the image that holds the outcome.
+    pub(crate) async fn submit(&self, request: ControllerRequest) -> ControllerReply {
+        let (reply, answer) = oneshot::channel();
+        if self.0.commands.send(Command::Submit { request, reply }).await.is_err() {
+            return unavailable();
+        }
+        let Ok((reply, offset)) = answer.await else { return unavailable() };
+        self.applied(offset).await;
+        reply
+    }
+
+    /// Lets this broker be told to clients and lead partitions: to be called when its partitions are recovered.
+    pub(crate) async fn unfence(&self) -> anyhow::Result<()> {
+        let Identity { node_id, broker_epoch, .. } = self.0.identity;
+        match self.submit(ControllerRequest::UnfenceBroker { broker: node_id, broker_epoch }).await {
+            ControllerReply::Done(Ok(())) => Ok(()),
+            other => Err(anyhow!("controller refused to unfence this broker: {other:?}")),
+        }
+    }
+
+    /// Resolves with the reason when the quorum fails; never if it does not.
+    pub(crate) async fn failed(&self) -> anyhow::Error {
+        let mut failure = self.0.failure.clone();
+        match failure.wait_for(Option::is_some).await {
+            Ok(reason) => anyhow!("metadata quorum: {}", reason.as_deref().unwrap_or_default()),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Ends the quorum after what it was already asked, and closes its log.
+    pub(crate) async fn stop(&self) {
+        let (stopped, done) = oneshot::channel();
+        if self.0.commands.send(Command::Stop { stopped }).await.is_ok() {
+            done.await.ok();
+        }
+    }
+}
+
+/// No controller is there to ask.
+fn unavailable() -> ControllerReply {
+    ControllerReply::Refused(Refusal::from(ErrorCode::NotController))
+}

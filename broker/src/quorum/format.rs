@@ -1,0 +1,135 @@
+//! The log directory's identity: formatted when it is empty, kept when it is not.
+//!
+//! | file | written |
+//! |---|---|
+//! | `bootstrap.checkpoint` | first; the feature levels of a new cluster |
+//! | `__cluster_metadata-0/00000000000000000000-0000000000.checkpoint` | with dynamic voters: the voters |
+//! | `meta.properties` | last, so that a crash in between formats again |
+//!
+//! A formatted directory keeps its cluster id, whatever the configuration says: a cluster that is set up again adopts
+//! the volumes it finds. With dynamic voters and a given cluster id the directory id follows from cluster id and node
+//! id, so that several nodes can be formatted in parallel, each knowing the ids of all; otherwise it is random.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+use milena_core::controller::feature_records;
+use milena_protocol::ids::base64;
+use milena_protocol::messages::control_records::VotersRecord;
+use milena_protocol::messages::control_records::voters_record::{Endpoint, KRaftVersionFeature, Voter};
+use milena_protocol::{Timestamp, TopicId, Uuid};
+use milena_storage::{Disk, MetaProperties, dir};
+
+use super::snapshot;
+use crate::config::{Config, Voters};
+
+/// The folder of the metadata log.
+const METADATA_FOLDER: &str = "__cluster_metadata-0";
+/// The topic id that Kafka gives to the metadata log.
+const METADATA_TOPIC_ID: Uuid = Uuid::from_u128(1);
+const BOOTSTRAP: &str = "bootstrap.checkpoint";
+const FIRST_SNAPSHOT: &str = "00000000000000000000-0000000000.checkpoint";
+
+/// A formatted log directory.
+#[derive(Debug)]
+pub(super) struct LogDir {
+    pub(super) meta: MetaProperties,
+    /// The folder of the metadata log.
+    pub(super) metadata: PathBuf,
+    /// The file with the records of a new cluster.
+    pub(super) bootstrap: PathBuf,
+}
+
+impl LogDir {
+    /// Formats the directory of `config` if that was not done before. The caller has locked it.
+    pub(super) fn open(config: &Config, disk: &Arc<dyn Disk>, now: Timestamp) -> anyhow::Result<Self> {
+        let folder = config.log_dir.as_path();
+        disk.create_dir_all(folder).with_context(|| format!("create log directory {}", folder.display()))?;
+        let meta = match MetaProperties::read(&**disk, folder)? {
+            Some(meta) => adopt(config, meta)?,
+            None => format(config, &**disk, now)?,
+        };
+        let metadata = folder.join(METADATA_FOLDER);
+        Ok(Self { meta, metadata, bootstrap: folder.join(BOOTSTRAP) })
+    }
+}
+
+fn adopt(config: &Config, meta: MetaProperties) -> anyhow::Result<MetaProperties> {
+    let folder = config.log_dir.display();
+    ensure!(
+        meta.node_id == config.node_id,
+        "log directory {folder} belongs to node.id={}, this node has node.id={}",
+        meta.node_id,
+        config.node_id
+    );
+    if config.cluster_id.as_deref().is_some_and(|wanted| wanted != meta.cluster_id) {
+        tracing::warn!(
+            cluster_id = meta.cluster_id,
+            "log directory keeps its cluster id, the configured one is ignored"
+        );
+    }
+    Ok(meta)
+}
+
+fn format(config: &Config, disk: &dyn Disk, now: Timestamp) -> anyhow::Result<MetaProperties> {
+    let folder = config.log_dir.as_path();
+    let metadata = folder.join(METADATA_FOLDER);
+    disk.create_dir_all(&metadata).with_context(|| format!("create {}", metadata.display()))?;
+    let holds_log = disk.list(&metadata)?.iter().any(|entry| entry.name.ends_with(".log"));
+    if holds_log {
+        bail!("log directory {} has a metadata log but no meta.properties", folder.display());
+    }
+    let cluster_id = config.cluster_id.as_ref().map_or_else(|| base64(random_id()), ToString::to_string);
+    let directory_id = match (config.voters, &config.cluster_id) {
+        (Voters::Dynamic, Some(cluster_id)) => derived_id(cluster_id, config.node_id.0),
+        _ => random_id(),
+    };
+    let meta = MetaProperties { cluster_id, node_id: config.node_id, directory_id };
+    let records: Vec<_> = feature_records().collect();
+    replace(disk, &folder.join(BOOTSTRAP), &snapshot::bootstrap(&records, now))?;
+    if config.voters == Voters::Dynamic {
+        let voters = voters(config, directory_id)?;
+        replace(disk, &metadata.join(FIRST_SNAPSHOT), &snapshot::voters(&voters, now))?;
+    }
+    dir::write_topic_id(disk, &metadata, TopicId(METADATA_TOPIC_ID))?;
+    meta.write(disk, folder)?;
+    tracing::info!(folder = %folder.display(), cluster_id = meta.cluster_id, "formatted log directory");
+    Ok(meta)
+}
+
+/// The voters record of a quorum of this node alone.
+pub(super) fn voters(config: &Config, directory_id: Uuid) -> anyhow::Result<VotersRecord> {
+    let listener = config.controller_listener().context("no controller listener")?;
+    let voter = Voter {
+        voter_id: config.node_id.0,
+        voter_directory_id: directory_id,
+        endpoints: vec![Endpoint {
+            name: listener.name.as_str().into(),
+            host: listener.advertised_host.as_str().into(),
+            port: listener.advertised_port,
+        }],
+        kraft_version_feature: KRaftVersionFeature {
+            min_supported_version: 0,
+            max_supported_version: snapshot::KRAFT_VERSION,
+        },
+    };
+    Ok(VotersRecord { version: 0, voters: vec![voter] })
+}
+
+fn replace(disk: &dyn Disk, path: &Path, contents: &[u8]) -> anyhow::Result<()> {
+    disk.replace(path, contents, true).with_context(|| format!("write {}", path.display()))
+}
+
+/// A random id. Kafka shuns those whose text starts with a dash: they read as options of its tools.
+pub(super) fn random_id() -> Uuid {
+    std::iter::repeat_with(Uuid::new_v4).find(|id| !base64(*id).starts_with('-')).expect("endless")
+}
+
+/// The directory id that every node of the cluster can tell: a hash of cluster id, node id and a counter that avoids
+/// what Kafka shuns.
+fn derived_id(cluster_id: &str, node_id: i32) -> Uuid {
+    let attempt =
+        |n: u32| Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{cluster_id}/{node_id}/{n}").as_bytes());
+    (0..).map(attempt).find(|id| !base64(*id).starts_with('-')).expect("endless")
+}

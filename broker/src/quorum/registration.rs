@@ -1,0 +1,97 @@
+//! What this process tells the cluster about itself, and what it must find there to be allowed to take part.
+
+use anyhow::ensure;
+use milena_core::config::broker::server;
+use milena_core::controller::Settings;
+use milena_core::metadata::MetadataImage;
+use milena_core::metadata::features::{KRAFT_VERSION, METADATA_VERSION, SUPPORTED};
+use milena_protocol::Uuid;
+use milena_protocol::messages::metadata_records::register_broker_record::{BrokerEndpoint, BrokerFeature};
+use milena_protocol::messages::metadata_records::register_controller_record::{
+    ControllerEndpoint, ControllerFeature,
+};
+use milena_protocol::messages::metadata_records::{RegisterBrokerRecord, RegisterControllerRecord};
+
+use super::format::random_id;
+use crate::config::Config;
+
+/// The number of PLAINTEXT among security protocols.
+const PLAINTEXT: i16 = 0;
+
+/// The registration of this process as a broker.
+pub(super) fn broker(config: &Config, directory_id: Uuid) -> RegisterBrokerRecord {
+    let endpoints = config.listeners.iter().filter(|listener| !listener.is_controller);
+    let endpoints = endpoints.map(|listener| BrokerEndpoint {
+        name: listener.name.as_str().into(),
+        host: listener.advertised_host.as_str().into(),
+        port: listener.advertised_port,
+        security_protocol: PLAINTEXT,
+    });
+    let features = SUPPORTED.iter().map(|feature| BrokerFeature {
+        name: feature.name.into(),
+        min_supported_version: *feature.levels.start(),
+        max_supported_version: *feature.levels.end(),
+    });
+    RegisterBrokerRecord {
+        broker_id: config.node_id.0,
+        incarnation_id: random_id(),
+        end_points: endpoints.collect(),
+        features: features.collect(),
+        rack: config.rack.clone(),
+        log_dirs: vec![directory_id],
+        ..RegisterBrokerRecord::default()
+    }
+}
+
+/// The registration of this process as a controller.
+pub(super) fn controller(config: &Config) -> RegisterControllerRecord {
+    let endpoints = config.listeners.iter().filter(|listener| listener.is_controller);
+    let endpoints = endpoints.map(|listener| ControllerEndpoint {
+        name: listener.name.as_str().into(),
+        host: listener.advertised_host.as_str().into(),
+        port: listener.advertised_port,
+        security_protocol: PLAINTEXT,
+    });
+    let features = SUPPORTED.iter().map(|feature| ControllerFeature {
+        name: feature.name.into(),
+        min_supported_version: *feature.levels.start(),
+        max_supported_version: *feature.levels.end(),
+    });
+    RegisterControllerRecord {
+        controller_id: config.node_id.0,
+        incarnation_id: random_id(),
+        zk_migration_ready: false,
+        end_points: endpoints.collect(),
+        features: features.collect(),
+    }
+}
+
+/// What the controller takes from the configuration.
+pub(super) fn settings(config: &Config) -> Settings {
+    let replication = config.properties.int(&server::DEFAULT_REPLICATION_FACTOR);
+    Settings {
+        num_partitions: config.properties.int(&server::NUM_PARTITIONS),
+        default_replication_factor: i16::try_from(replication).unwrap_or(i16::MAX),
+        delete_topic_enable: config.properties.boolean(&server::DELETE_TOPIC_ENABLE),
+    }
+}
+
+/// Refuses a cluster whose metadata promises what this version does not keep.
+pub(super) fn check(image: &MetadataImage) -> anyhow::Result<()> {
+    for (name, level) in image.features() {
+        let feature = SUPPORTED.iter().find(|feature| *name == feature.name && feature.name != KRAFT_VERSION);
+        ensure!(
+            feature.is_some_and(|feature| feature.levels.contains(level)),
+            "the cluster has finalized {name}={level}, which this version does not support"
+        );
+    }
+    let version = image.features().get(METADATA_VERSION);
+    ensure!(version.is_some() || image.features().is_empty(), "the metadata log has no {METADATA_VERSION}");
+    let protected = image.security_record();
+    ensure!(
+        protected.is_none(),
+        "the metadata log holds a {}, which this version does not enforce",
+        protected.unwrap_or_default()
+    );
+    Ok(())
+}

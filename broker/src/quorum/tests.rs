@@ -1,0 +1,130 @@
+//! The quorum on a disk in memory: what is answered survives, whatever the crash.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use milena_core::controller::{ControllerReply, ControllerRequest};
+use milena_core::metadata::MetadataImage;
+use milena_protocol::messages::create_topics::CreatableTopic;
+use milena_protocol::{NodeId, PartitionIndex};
+use milena_storage::{Disk, MemDisk, Survival};
+
+use super::QuorumHandle;
+use crate::config::Config;
+
+fn config(overrides: &[&str]) -> Arc<Config> {
+    let overrides: Vec<String> = overrides.iter().map(|entry| (*entry).to_owned()).collect();
+    let mut config = Config::load(None, &overrides, std::iter::empty()).unwrap();
+    config.log_dir = "/memory/data".into();
+    Arc::new(config)
+}
+
+async fn start(config: &Arc<Config>, disk: &Arc<MemDisk>) -> QuorumHandle {
+    let quorum = super::start(config.clone(), disk.clone()).await.unwrap();
+    tokio::spawn(quorum.clone().follow(|_, _| {}));
+    quorum.unfence().await.unwrap();
+    quorum
+}
+
+async fn create(quorum: &QuorumHandle, name: &str) -> bool {
+    let topic = CreatableTopic {
+        name: name.into(),
+        num_partitions: 2,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    let request = ControllerRequest::CreateTopics { topics: vec![topic], validate_only: false };
+    let ControllerReply::TopicsCreated(results) = quorum.submit(request).await else {
+        panic!("another reply")
+    };
+    results[0].1.is_ok()
+}
+
+fn names(image: &MetadataImage) -> Vec<String> {
+    image.topics().map(|topic| topic.name.to_string()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_directory_becomes_a_cluster_of_one() {
+    let disk = Arc::new(MemDisk::new());
+    let quorum = start(&config(&[]), &disk).await;
+    let image = quorum.image();
+    assert_eq!(
+        image.features().iter().map(|(n, l)| (n.to_string(), *l)).collect::<Vec<_>>(),
+        [("metadata.version".into(), 30)]
+    );
+    let broker = image.broker(NodeId(1)).unwrap();
+    assert!(!broker.fenced);
+    assert_eq!(broker.log_dirs, [quorum.identity().directory_id]);
+    assert_eq!(
+        broker.endpoint("PLAINTEXT").map(|e| (e.host.to_string(), e.port)),
+        Some(("localhost".into(), 9092))
+    );
+    assert_eq!(image.controllers().count(), 1);
+    for name in [
+        "bootstrap.checkpoint",
+        "meta.properties",
+        "__cluster_metadata-0/00000000000000000000-0000000000.checkpoint",
+    ] {
+        assert!(disk.read(&Path::new("/memory/data").join(name)).is_ok(), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_survives_a_crash_of_the_machine() {
+    for voters in [&[][..], &["controller.quorum.voters=1@localhost:9093"]] {
+        let config = config(voters);
+        let disk = Arc::new(MemDisk::new());
+        let quorum = start(&config, &disk).await;
+        assert!(create(&quorum, "a").await && create(&quorum, "b").await);
+        assert!(!create(&quorum, "a").await, "it exists");
+        let identity = quorum.identity().clone();
+        quorum.stop().await;
+        let disk = Arc::new(disk.crash(Survival::None));
+        let quorum = start(&config, &disk).await;
+        assert_eq!(names(&quorum.image()), ["a", "b"]);
+        assert_eq!(quorum.identity().cluster_id, identity.cluster_id);
+        assert_eq!(quorum.identity().directory_id, identity.directory_id);
+        assert!(quorum.identity().broker_epoch > identity.broker_epoch);
+        assert_eq!(quorum.image().leader("a", PartitionIndex(1)), Some(NodeId(1)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_waits_until_the_broker_has_acted_on_it() {
+    let disk = Arc::new(MemDisk::new());
+    let quorum = super::start(config(&[]), disk).await.unwrap();
+    let acted = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = acted.clone();
+    tokio::spawn(quorum.clone().follow(move |delta, _| {
+        seen.lock().unwrap().extend(delta.created_topics.iter().map(|topic| topic.name.to_string()));
+    }));
+    quorum.unfence().await.unwrap();
+    assert!(create(&quorum, "a").await);
+    assert_eq!(*acted.lock().unwrap(), ["a"]);
+    assert_eq!(names(&quorum.image()), ["a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_of_a_given_cluster_derive_their_directory_ids() {
+    let identity = async |overrides: &[&str]| {
+        let disk = Arc::new(MemDisk::new());
+        super::start(config(overrides), disk).await.unwrap().identity().clone()
+    };
+    let given = ["cluster.id=MkU3OEVBNTcwNTJENDM2Qk"];
+    let (one, again) = (identity(&given).await, identity(&given).await);
+    assert_eq!((&*one.cluster_id, one.directory_id), ("MkU3OEVBNTcwNTJENDM2Qk", again.directory_id));
+    assert_ne!(
+        identity(&["cluster.id=MkU3OEVBNTcwNTJENDM2Qk", "node.id=2"]).await.directory_id,
+        one.directory_id
+    );
+    assert_ne!(identity(&[]).await.directory_id, identity(&[]).await.directory_id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_another_node_is_refused() {
+    let disk = Arc::new(MemDisk::new());
+    super::start(config(&[]), disk.clone()).await.unwrap().stop().await;
+    let error = super::start(config(&["node.id=2"]), disk).await.err().expect("refused");
+    assert_eq!(error.to_string(), "log directory /memory/data belongs to node.id=1, this node has node.id=2");
+}
