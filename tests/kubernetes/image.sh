@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds a container image without Docker: the named files, the shared libraries they need, and nothing else.
+# Builds a container image without Docker, of what rootfs.sh puts into its root.
 # Usage: image.sh NAME:TAG ARCHIVE USER SOURCE=TARGET... -- ENTRYPOINT...
 set -euo pipefail
 source "$(dirname "$0")/paths.sh"
@@ -9,28 +9,14 @@ shift 3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/rootfs
-mkdir -p "$root"/{etc,tmp}
-printf 'root:x:0:0::/:\nmilena:x:%s:%s::/:\n' "$user" "$user" > "$root/etc/passwd"
-printf 'milena:x:%s:\n' "$user" > "$root/etc/group"
-echo 'hosts: files dns' > "$root/etc/nsswitch.conf"
-if [[ -f /etc/ssl/certs/ca-certificates.crt ]]; then
-  install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
-fi
-chmod 1777 "$root/tmp"
-
-# The libraries of a dynamic binary, at the paths where its loader looks for them. Name look-ups load two more.
-libraries() {
-  ldd "$1" 2> /dev/null | awk '/=> \//{print $3} $1 ~ /^\//{print $1}' || true
-}
+files=()
 while [[ $# -gt 0 && $1 != -- ]]; do
-  source=${1%%=*} target=${1#*=}
-  install -D -m 755 "$source" "$root$target"
-  for library in $(libraries "$source"); do
-    install -D -m 755 "$(realpath "$library")" "$root$library"
-  done
+  files+=("$1")
   shift
 done
+[[ $# -gt 1 ]] || die "image.sh: no entry point after --"
 shift
+"$here/rootfs.sh" "$root" "$user" "${files[@]}"
 
 umoci init --layout "$work/image" > /dev/null
 umoci new --image "$work/image:tag" > /dev/null
