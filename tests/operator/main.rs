@@ -1,0 +1,6 @@
+//! The operator's process against a real API server, and a real broker where topics are concerned.
+
+mod api;
+mod cluster;
+mod control_plane;
+mod stage;
