@@ -31,7 +31,7 @@ func TestOwnershipFollowsTheRebalances(t *testing.T) {
 
 func TestBoardSumsUpOnceASecond(t *testing.T) {
 	start := time.Unix(0, 0)
-	board := newBoard(start)
+	board := board{trucks: map[string]Position{}, printed: start}
 	board.update(Position{Truck: "truck-0001", SpeedKmh: 50, Time: start})
 	board.update(Position{Truck: "truck-0002", SpeedKmh: 70, Time: start})
 	board.update(Position{Truck: "truck-0001", SpeedKmh: 80, Time: start})
@@ -47,9 +47,21 @@ func TestBoardSumsUpOnceASecond(t *testing.T) {
 	}
 }
 
+func TestTheFirstLineIsDueASecondAfterTheFirstPosition(t *testing.T) {
+	start := time.Unix(100, 0)
+	board := board{trucks: map[string]Position{}}
+	board.update(Position{Truck: "truck-0001", SpeedKmh: 50, Time: start})
+	if line, due := board.line(start); due {
+		t.Fatalf("due too early: %s", line)
+	}
+	if _, due := board.line(start.Add(time.Second)); !due {
+		t.Fatal("not due after a second")
+	}
+}
+
 func TestSilentTrucksGoOffTheBoard(t *testing.T) {
 	start := time.Unix(0, 0)
-	board := newBoard(start)
+	board := board{trucks: map[string]Position{}, printed: start}
 	board.update(Position{Truck: "truck-0001", SpeedKmh: 50, Time: start})
 	board.update(Position{Truck: "truck-0002", SpeedKmh: 70, Time: start.Add(staleAfter)})
 	line, _ := board.line(start.Add(staleAfter + time.Second))

@@ -14,7 +14,7 @@ func dashboard(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("dashboard takes no arguments\n%s", usage)
 	}
-	board := newBoard(time.Now())
+	board := board{trucks: map[string]Position{}}
 	return consume(ctx, "dashboard", func(record *kgo.Record) {
 		position, err := parsePosition(record.Value)
 		if err != nil {
@@ -38,17 +38,16 @@ type board struct {
 	printed time.Time
 }
 
-func newBoard(now time.Time) *board {
-	return &board{trucks: map[string]Position{}, printed: now}
-}
-
 func (b *board) update(position Position) {
 	b.trucks[position.Truck] = position
 	b.records++
 }
 
-// line sums the board up; it is due once a second.
+// line sums the board up; it is due a second after the first position and once a second from then on.
 func (b *board) line(now time.Time) (string, bool) {
+	if b.printed.IsZero() {
+		b.printed = now
+	}
 	if now.Sub(b.printed) < time.Second {
 		return "", false
 	}

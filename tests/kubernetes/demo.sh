@@ -17,7 +17,13 @@ section() { printf '\n== %s   (%d s)\n' "$*" $((SECONDS - started)); }
 say() { printf '   %s\n' "$*"; }
 k() { kubectl -n "$namespace" "$@"; }
 indent() { sed 's/^/   /'; }
-shown() { printf '   $ %s\n' "$*"; "$@" 2>&1 | indent; }
+# shown COMMAND...: prints the command as a person would type it in the repository, and what it says.
+shown() {
+  local words=$*
+  words=${words//"$root/"/}
+  printf '   $ %s\n' "${words/#k /kubectl -n $namespace }"
+  "$@" 2>&1 | indent
+}
 
 fail() {
   printf '\n%s\n' "$*" >&2
