@@ -1,0 +1,149 @@
+//! DescribeConfigs (key 32, versions 1-4): every key of a resource with its value, where that comes from, and what
+//! would hold without it.
+//!
+//! - Topics, brokers (an empty name: the dynamic values of all brokers), groups and client-metrics subscriptions.
+//! - All keys of the resource are listed, set or not; a list of names restricts them. Keys internal to Kafka are left
+//!   out.
+//! - The first synonym is the value in effect; synonyms are listed on demand, documentation (version 3 on) too.
+//! - Passwords are sensitive and their values null.
+//! - Broker loggers: this broker has none that can be set.
+
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use milena_core::config::effective::{Found, Layers, client_metrics};
+use milena_core::config::{Key, broker, group, topic};
+use milena_core::controller::Refusal;
+use milena_core::metadata::{ConfigResource, MetadataImage, ResourceType, topic_name};
+use milena_protocol::ErrorCode;
+use milena_protocol::messages::describe_configs::{
+    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResponse,
+    DescribeConfigsResult, DescribeConfigsSynonym,
+};
+
+use crate::broker::{Broker, RequestContext};
+
+pub(crate) async fn handle(
+    broker: &Arc<Broker>,
+    _context: &RequestContext,
+    request: DescribeConfigsRequest,
+) -> DescribeConfigsResponse {
+    let image = broker.image();
+    let describe = |resource: &DescribeConfigsResource| {
+        let described = describe(broker, &image, resource);
+        let (configs, refusal) = match described {
+            Ok(described) => (described.into_iter().map(|entry| entry.shown(&request)).collect(), None),
+            Err(refusal) => (Vec::new(), Some(refusal)),
+        };
+        DescribeConfigsResult {
+            error_code: refusal.as_ref().map_or(0, |refusal| refusal.code.code()),
+            error_message: refusal.and_then(|refusal| refusal.message).map(ByteString::from),
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name.clone(),
+            configs,
+        }
+    };
+    DescribeConfigsResponse {
+        results: request.resources.iter().map(describe).collect(),
+        ..Default::default()
+    }
+}
+
+/// A key with everything that is known about its value, the value in effect first.
+struct Entry {
+    key: &'static Key,
+    read_only: bool,
+    found: Vec<Found>,
+}
+
+impl Entry {
+    fn shown(self, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
+        let Self { key, read_only, found } = self;
+        let visible = |value: Option<String>| value.filter(|_| !key.is_sensitive()).map(ByteString::from);
+        let synonym = |found: Found| DescribeConfigsSynonym {
+            name: found.name.into(),
+            source: found.source as i8,
+            value: visible(found.value),
+        };
+        let effective = found.first().cloned();
+        let set = found.into_iter().filter(|found| found.value.is_some());
+        DescribeConfigsResourceResult {
+            name: key.name.into(),
+            config_source: effective.as_ref().map_or(-1, |found| found.source as i8),
+            value: effective.and_then(|found| visible(found.value)),
+            read_only,
+            is_sensitive: key.is_sensitive(),
+            synonyms: if request.include_synonyms { set.map(synonym).collect() } else { Vec::new() },
+            config_type: key.value_type as i8,
+            documentation: request.include_documentation.then(|| key.documentation.into()),
+        }
+    }
+}
+
+fn describe(
+    broker: &Broker,
+    image: &MetadataImage,
+    wanted: &DescribeConfigsResource,
+) -> Result<Vec<Entry>, Refusal> {
+    let name = &wanted.resource_name;
+    let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidRequest, message));
+    let Some(kind) = ResourceType::from_code(wanted.resource_type) else {
+        return invalid(format!("Unsupported resource type: {}", wanted.resource_type));
+    };
+    let resource = ConfigResource::new(kind, name.clone());
+    let layers = image.layers(broker.node_id, Some(&resource), &broker.config.properties);
+    let mut entries = match kind {
+        ResourceType::Topic => {
+            topic_name::validate(name).map_err(|m| Refusal::new(ErrorCode::InvalidTopicException, m))?;
+            image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+            of_table(topic::KEYS, |key| layers.topic(key))
+        }
+        ResourceType::Group if name.is_empty() => return invalid("Group name must not be empty".to_owned()),
+        ResourceType::Group => of_table(group::KEYS, |key| layers.group(key)),
+        ResourceType::ClientMetrics if name.is_empty() => {
+            return invalid("Client metrics subscription name must not be empty".to_owned());
+        }
+        ResourceType::ClientMetrics => {
+            of_table(milena_core::config::client_metrics::KEYS, |key| client_metrics(layers.own, key))
+        }
+        ResourceType::Broker => of_broker(broker, name, &layers)?,
+        ResourceType::BrokerLogger => {
+            check_broker(broker, name)?;
+            Vec::new()
+        }
+    };
+    let keys = wanted.configuration_keys.as_deref().unwrap_or_default();
+    entries.retain(|entry| keys.is_empty() || keys.iter().any(|name| name == entry.key.name));
+    entries.sort_by_key(|entry| entry.key.name);
+    Ok(entries)
+}
+
+fn of_table(keys: &[&'static Key], found: impl Fn(&'static Key) -> Vec<Found>) -> Vec<Entry> {
+    let visible = keys.iter().filter(|key| !key.internal);
+    visible.map(|key| Entry { key, read_only: false, found: found(key) }).collect()
+}
+
+fn of_broker(broker: &Broker, name: &str, layers: &Layers<'_>) -> Result<Vec<Entry>, Refusal> {
+    if name.is_empty() {
+        let set =
+            broker::keys().filter(|key| layers.cluster.is_some_and(|values| values.contains_key(key.name)));
+        let only_cluster = Layers { own: None, broker: None, ..*layers };
+        let entry = |key: &'static Key| Entry { key, read_only: false, found: only_cluster.broker(key) };
+        return Ok(set.map(entry).collect());
+    }
+    check_broker(broker, name)?;
+    let visible = broker::keys().filter(|key| !key.internal);
+    Ok(visible.map(|key| Entry { key, read_only: !key.is_dynamic(), found: layers.broker(key) }).collect())
+}
+
+/// Clients ask a broker about itself.
+fn check_broker(broker: &Broker, name: &str) -> Result<(), Refusal> {
+    let message = match name.parse::<i32>() {
+        Ok(id) if id == broker.node_id.0 => return Ok(()),
+        Ok(id) => {
+            format!("Unexpected broker id, expected {} or empty string, but received {id}", broker.node_id)
+        }
+        Err(_) => format!("Broker id must be an integer, but it is: {name}"),
+    };
+    Err(Refusal::new(ErrorCode::InvalidRequest, message))
+}

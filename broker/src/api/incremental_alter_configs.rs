@@ -1,0 +1,75 @@
+//! IncrementalAlterConfigs (key 44, versions 0-1): single values are set, removed, or change as lists.
+//!
+//! - Resources: topics, brokers (an empty name means all of them), groups, client-metrics subscriptions. Each is
+//!   accepted or refused as a whole and by itself.
+//! - APPEND and SUBTRACT work on keys of type LIST only, starting from the value in effect or the default.
+//! - Values are checked as the set they lead to. INVALID_CONFIG for topics and groups, INVALID_REQUEST for brokers, as
+//!   Apache Kafka has it.
+//! - Read-only broker keys, listeners and security keys cannot change while a broker runs. Unknown broker keys are
+//!   refused; Apache Kafka stores them for plugged-in classes.
+//! - Answers once this broker's image has the change and its logs follow it.
+
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use milena_core::controller::{ControllerReply, ControllerRequest, Refusal};
+use milena_core::metadata::ResourceType;
+use milena_protocol::ErrorCode;
+use milena_protocol::messages::incremental_alter_configs::{
+    AlterConfigsResource, AlterConfigsResourceResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+};
+
+use crate::broker::{Broker, RequestContext};
+
+pub(crate) async fn handle(
+    broker: &Arc<Broker>,
+    _context: &RequestContext,
+    request: IncrementalAlterConfigsRequest,
+) -> IncrementalAlterConfigsResponse {
+    let validate_only = request.validate_only;
+    let (resources, foreign): (Vec<_>, Vec<_>) =
+        request.resources.into_iter().partition(|resource| !is_other_broker(broker, resource));
+    let mut responses: Vec<_> =
+        foreign.into_iter().map(|resource| refuse_other_broker(broker, resource)).collect();
+    let names: Vec<_> = resources.iter().map(|r| (r.resource_type, r.resource_name.clone())).collect();
+    let request = ControllerRequest::IncrementalAlterConfigs { resources, validate_only };
+    let results = match broker.quorum.submit(request).await {
+        ControllerReply::ConfigsAltered(results) => results,
+        ControllerReply::Refused(refusal) => {
+            names.into_iter().map(|(kind, name)| (kind, name, Err(refusal.clone()))).collect()
+        }
+        other => unreachable!("IncrementalAlterConfigs was answered by {other:?}"),
+    };
+    responses.extend(results.into_iter().map(|(kind, name, result)| response(kind, name, result.err())));
+    IncrementalAlterConfigsResponse { responses, ..Default::default() }
+}
+
+/// Clients send the configuration of a broker to that broker.
+fn is_other_broker(broker: &Broker, resource: &AlterConfigsResource) -> bool {
+    let is_broker = [ResourceType::Broker, ResourceType::BrokerLogger]
+        .into_iter()
+        .any(|kind| kind as i8 == resource.resource_type);
+    is_broker && resource.resource_name.parse::<i32>().is_ok_and(|id| id != broker.node_id.0)
+}
+
+fn refuse_other_broker(broker: &Broker, resource: AlterConfigsResource) -> AlterConfigsResourceResponse {
+    let (expected, received) = (broker.node_id, &resource.resource_name);
+    let message =
+        format!("Unexpected broker id, expected {expected} or empty string, but received {received}");
+    let refusal = Refusal::new(ErrorCode::InvalidRequest, message);
+    response(resource.resource_type, resource.resource_name, Some(refusal))
+}
+
+fn response(
+    resource_type: i8,
+    resource_name: ByteString,
+    refusal: Option<Refusal>,
+) -> AlterConfigsResourceResponse {
+    AlterConfigsResourceResponse {
+        error_code: refusal.as_ref().map_or(0, |refusal| refusal.code.code()),
+        error_message: refusal.and_then(|refusal| refusal.message).map(ByteString::from),
+        resource_type,
+        resource_name,
+    }
+}
