@@ -24,7 +24,10 @@ async fn a_cluster_becomes_its_objects() -> Result<()> {
     stage.apply("KafkaCluster", "demo", small()).await?;
     let set = stage.await_object("StatefulSet", "demo-broker").await;
     let owner = &set.metadata.owner_references.as_ref().expect("an owner")[0];
-    assert_eq!((owner.kind.as_str(), owner.name.as_str(), owner.controller), ("KafkaCluster", "demo", Some(true)));
+    assert_eq!(
+        (owner.kind.as_str(), owner.name.as_str(), owner.controller),
+        ("KafkaCluster", "demo", Some(true))
+    );
     let spec = &set.data["spec"];
     assert_eq!(spec["podManagementPolicy"], "Parallel");
     assert_eq!(spec["updateStrategy"]["type"], "OnDelete");
@@ -47,7 +50,10 @@ async fn a_cluster_becomes_its_objects() -> Result<()> {
     stage.pretend_brokers_are_ready("demo-broker").await?;
     let cluster = stage.await_ready("KafkaCluster", "demo").await;
     let status = &cluster.data["status"];
-    assert_eq!(status["listeners"][0]["bootstrapServers"], format!("demo-bootstrap.{}.svc:9092", stage.namespace));
+    assert_eq!(
+        status["listeners"][0]["bootstrapServers"],
+        format!("demo-bootstrap.{}.svc:9092", stage.namespace)
+    );
     assert_eq!(status["clusterId"].as_str().map(str::len), Some(22));
     assert_eq!((&status["brokers"], &status["readyBrokers"]), (&json!(1), &json!(1)));
     Ok(())

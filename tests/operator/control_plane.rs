@@ -16,7 +16,9 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::DynamicObject;
 use kube::{Api, Client, Config};
 use milena_tests::paths;
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -148,7 +150,8 @@ impl ControlPlane {
     /// The committed definitions, as `kubectl apply` brings them.
     async fn install_definitions(&self) -> Result<()> {
         let client = self.admin().await?;
-        let definitions: Api<DynamicObject> = Api::all_with(client, &api::resource("CustomResourceDefinition"));
+        let definitions: Api<DynamicObject> =
+            Api::all_with(client, &api::resource("CustomResourceDefinition"));
         for file in ["kafkaclusters.yaml", "kafkatopics.yaml"] {
             let text = fs::read_to_string(paths::repository().join("crds").join(file))?;
             let definition: Value = serde_saphyr::from_str(&text)?;
@@ -191,7 +194,8 @@ impl Authority {
             params.distinguished_name.push(DnType::OrganizationName, *group);
         }
         params.subject_alt_names = addresses.to_vec();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate()?;
         Ok((params.signed_by(&key, &self.issuer)?.pem(), key.serialize_pem()))
     }
@@ -211,6 +215,7 @@ fn write_secrets(folder: &Path, authority: &Authority) -> Result<()> {
     fs::write(folder.join("server.crt"), certificate)?;
     fs::write(folder.join("server.key"), key)?;
     fs::write(folder.join("accounts.key"), accounts.serialize_pem())?;
+    fs::write(folder.join("accounts.pub"), accounts.public_key_pem())?;
     fs::write(folder.join("audit-policy.yaml"), policy.to_string())?;
     Ok(())
 }
@@ -236,7 +241,7 @@ fn server_flags(folder: &Path, etcd: u16, secure: u16) -> Vec<String> {
         format!("--client-ca-file={}", file("ca.crt")),
         format!("--tls-cert-file={}", file("server.crt")),
         format!("--tls-private-key-file={}", file("server.key")),
-        format!("--service-account-key-file={}", file("accounts.key")),
+        format!("--service-account-key-file={}", file("accounts.pub")),
         format!("--service-account-signing-key-file={}", file("accounts.key")),
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
         "--service-cluster-ip-range=10.96.0.0/16".to_owned(),

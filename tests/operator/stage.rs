@@ -66,7 +66,8 @@ impl Stage {
         let reference = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name});
         let user = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": self.user()});
         self.apply_in(namespace, "Role", name, json!({"rules": rules})).await?;
-        self.apply_in(namespace, "RoleBinding", name, json!({"roleRef": reference, "subjects": [user]})).await?;
+        self.apply_in(namespace, "RoleBinding", name, json!({"roleRef": reference, "subjects": [user]}))
+            .await?;
         Ok(())
     }
 
@@ -114,7 +115,12 @@ impl Stage {
     }
 
     /// Creates or changes an object of the first namespace, as a person with `kubectl apply` does.
-    pub(crate) async fn apply(&self, kind: &str, name: &str, body: Value) -> Result<DynamicObject, kube::Error> {
+    pub(crate) async fn apply(
+        &self,
+        kind: &str,
+        name: &str,
+        body: Value,
+    ) -> Result<DynamicObject, kube::Error> {
         self.apply_in(&self.namespace, kind, name, body).await
     }
 
@@ -129,12 +135,18 @@ impl Stage {
         body["apiVersion"] = json!(resource.api_version);
         body["kind"] = json!(kind);
         body["metadata"]["name"] = json!(name);
-        let params = PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..person() };
+        let params =
+            PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..person() };
         self.api(namespace, kind).patch(name, &params, &Patch::Apply(body)).await
     }
 
     /// Changes an object behind the operator's back.
-    pub(crate) async fn merge(&self, kind: &str, name: &str, change: Value) -> Result<DynamicObject, kube::Error> {
+    pub(crate) async fn merge(
+        &self,
+        kind: &str,
+        name: &str,
+        change: Value,
+    ) -> Result<DynamicObject, kube::Error> {
         self.api(&self.namespace, kind).patch(name, &PatchParams::default(), &Patch::Merge(change)).await
     }
 

@@ -42,7 +42,7 @@ pub(crate) struct KafkaClusterSpec {
     /// How many brokers. More than one needs replication between brokers, which is not built yet.
     #[schemars(range(min = 1, max = 1000))]
     #[x_kube(validation = Rule::new("self <= 1").message(::kube::core::Message::Expression(
-        "'brokers: ' + string(self) + ' needs replication between brokers, which this version does not have yet; set brokers to 1'".into()
+        "'brokers: %d needs replication between brokers, which this version does not have yet; set brokers to 1'.format([self])".into()
     )))]
     pub(crate) brokers: i32,
     /// The volume of each broker. Immutable.

@@ -40,7 +40,7 @@ use super::schema::{ConfigValue, bare};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.partitions >= oldSelf.partitions").message(::kube::core::Message::Expression(
-        "'partitions can grow but never shrink: the topic has ' + string(oldSelf.partitions) + ', the change asks for ' + string(self.partitions)".into()
+        "'partitions can grow but never shrink: the topic has %d, the change asks for %d'.format([oldSelf.partitions, self.partitions])".into()
     )),
     validation = Rule::new("self.clusterRef == oldSelf.clusterRef").message("clusterRef is immutable")
 )]
