@@ -146,19 +146,12 @@ impl Replica {
         &self.producers
     }
 
-    /// Compares the epoch a client believes in with this replica's (KIP-320), and that it leads. -1 is not compared.
+    /// [`check_leader`] with what this replica knows.
     ///
     /// # Errors
-    /// `FENCED_LEADER_EPOCH` where the client is behind, `UNKNOWN_LEADER_EPOCH` where it is ahead,
-    /// `NOT_LEADER_OR_FOLLOWER`.
+    /// As there.
     pub fn check_leader(&self, believed: LeaderEpoch) -> Result<(), ErrorCode> {
-        if believed.0 >= 0 && believed < self.leader_epoch {
-            return Err(ErrorCode::FencedLeaderEpoch);
-        }
-        if believed.0 >= 0 && believed > self.leader_epoch {
-            return Err(ErrorCode::UnknownLeaderEpoch);
-        }
-        if self.is_leader() { Ok(()) } else { Err(ErrorCode::NotLeaderOrFollower) }
+        check_leader(believed, self.leader_epoch, self.is_leader())
     }
 
     /// Decides where a batch goes. Its base offset and leader epoch are still its writer's.
@@ -221,6 +214,22 @@ impl Replica {
         let reached = slowest.map_or(self.log_end, |slowest| slowest.min(self.log_end));
         self.high_watermark = self.high_watermark.max(reached);
     }
+}
+
+/// Compares the epoch a client believes in with the one this replica knows (KIP-320), and that it leads. -1 is not
+/// compared.
+///
+/// # Errors
+/// `FENCED_LEADER_EPOCH` where the client is behind, `UNKNOWN_LEADER_EPOCH` where it is ahead,
+/// `NOT_LEADER_OR_FOLLOWER`.
+pub fn check_leader(believed: LeaderEpoch, known: LeaderEpoch, is_leader: bool) -> Result<(), ErrorCode> {
+    if believed.0 >= 0 && believed < known {
+        return Err(ErrorCode::FencedLeaderEpoch);
+    }
+    if believed.0 >= 0 && believed > known {
+        return Err(ErrorCode::UnknownLeaderEpoch);
+    }
+    if is_leader { Ok(()) } else { Err(ErrorCode::NotLeaderOrFollower) }
 }
 
 /// `min.insync.replicas` counts no more than there are replicas.

@@ -170,6 +170,11 @@ impl Log {
         self.segments.load().last().map_or(Offset(0), |segment| segment.end().offset)
     }
 
+    /// Where the segment begins that is appended to.
+    pub fn active_base_offset(&self) -> Offset {
+        self.segments.load().last().map_or(Offset(0), |segment| segment.base_offset)
+    }
+
     /// Everything below is durable.
     pub fn recovery_point(&self) -> Offset {
         Offset(self.recovery_point.load(Ordering::Acquire))
