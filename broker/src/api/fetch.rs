@@ -1,0 +1,232 @@
+//! Fetch (key 1, versions 4-18): committed batches, at once or when enough have come.
+//!
+//! - Answers at once with `min_bytes` of records, an error in any partition, or without waiting time; otherwise waits
+//!   for appends, at most `max_wait_ms` and [`MAX_WAIT`].
+//! - Whole batches only. The first batch of the answer comes even above `max_bytes` and `partition_max_bytes`, so that a
+//!   reader always moves on; records are never null.
+//! - Records are slices of segment files until the socket.
+//! - Topics are named by id from version 13 on (KIP-516); epochs are checked before offsets (KIP-320); a diverging log
+//!   is told where it parts (version 12, KIP-595); version 16 names a new leader (KIP-951).
+//! - No fetch sessions yet: the session id is always 0, which tells clients to send every partition each time. A request
+//!   that names a session gets FETCH_SESSION_ID_NOT_FOUND and begins anew (KIP-227).
+//! - `read_committed` reads up to the high watermark: without transactions that is the last stable offset.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytestring::ByteString;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use milena_protocol::messages::fetch::{
+    EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch,
+    NodeEndpoint, PartitionData,
+};
+use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Records, TopicId};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use crate::broker::{Broker, RequestContext};
+use crate::partition::{Partition, Progress, Read, ReadRequest};
+
+/// The longest a request waits for records, whatever it asks for.
+const MAX_WAIT: Duration = Duration::from_secs(5 * 60);
+/// The most bytes of one answer, `fetch.max.bytes` of Apache Kafka.
+const ANSWER_BYTES_MAX: usize = 55 * 1024 * 1024;
+const READ_COMMITTED: i8 = 1;
+
+pub(crate) async fn handle(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: FetchRequest,
+) -> FetchResponse {
+    if request.session_id != 0 && request.session_epoch > 0 {
+        return FetchResponse {
+            error_code: ErrorCode::FetchSessionIdNotFound.code(),
+            ..FetchResponse::default()
+        };
+    }
+    let fetch = Fetch::of(broker, context, &request);
+    let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(MAX_WAIT);
+    let results = fetch.wait_for_records(Instant::now() + wait).await;
+    respond(broker, context, &request, results)
+}
+
+/// What is asked of one partition, and the partition if it is here.
+struct Wanted {
+    found: Result<Arc<Partition>, ErrorCode>,
+    read: ReadRequest,
+}
+
+/// What is asked in all, in the order of the request.
+struct Fetch {
+    wanted: Vec<Wanted>,
+    bytes_min: usize,
+    bytes_max: usize,
+}
+
+type Results = Vec<Result<Read, ErrorCode>>;
+
+impl Fetch {
+    fn of(broker: &Broker, context: &RequestContext, request: &FetchRequest) -> Self {
+        let bytes = |value: i32| usize::try_from(value).unwrap_or(0);
+        let topics = request.topics.iter();
+        let wanted =
+            topics.flat_map(|topic| topic.partitions.iter().map(move |partition| (topic, partition)));
+        let find = |name: &ByteString, id, index| {
+            if context.version >= 13 {
+                broker.partitions.of_id(id, index)
+            } else {
+                broker.partitions.of(name, index)
+            }
+        };
+        let wanted = wanted
+            .map(|(topic, partition)| Wanted {
+                found: find(&topic.topic, TopicId(topic.topic_id), PartitionIndex(partition.partition)),
+                read: read_request(partition),
+            })
+            .collect();
+        Self {
+            wanted,
+            bytes_min: bytes(request.min_bytes),
+            bytes_max: bytes(request.max_bytes).min(ANSWER_BYTES_MAX),
+        }
+    }
+
+    /// Reads again whenever something was committed, until there is enough or the time is over.
+    async fn wait_for_records(&self, deadline: Instant) -> Results {
+        let results = self.read();
+        if self.is_enough(&results) || Instant::now() >= deadline {
+            return results;
+        }
+        let here = self.wanted.iter().filter_map(|wanted| wanted.found.as_ref().ok());
+        let mut changes: FuturesUnordered<_> = here.map(|partition| changed(partition.watch())).collect();
+        loop {
+            // After the watches were taken, so that no append falls between the read and the wait.
+            let results = self.read();
+            if self.is_enough(&results) {
+                return results;
+            }
+            match timeout_at(deadline, changes.next()).await {
+                Ok(Some(Some(watch))) => changes.push(changed(watch)),
+                // The partition is gone, which the next read tells.
+                Ok(Some(None)) => {}
+                Ok(None) | Err(_) => return results,
+            }
+        }
+    }
+
+    fn read(&self) -> Results {
+        let (mut left, mut is_first) = (self.bytes_max, true);
+        let read = |wanted: &Wanted| {
+            let partition = wanted.found.as_ref().map_err(|code| *code)?;
+            let bytes_max = wanted.read.bytes_max.min(left);
+            let read = partition.read(&ReadRequest { bytes_max, at_least_one: is_first, ..wanted.read })?;
+            left = left.saturating_sub(read.records.len());
+            is_first &= read.records.is_empty();
+            Ok(read)
+        };
+        self.wanted.iter().map(read).collect()
+    }
+
+    fn is_enough(&self, results: &Results) -> bool {
+        let bytes: usize = results.iter().flatten().map(|read| read.records.len()).sum();
+        let is_special =
+            |result: &Result<Read, _>| result.as_ref().map_or(true, |read| read.diverged.is_some());
+        bytes >= self.bytes_min || results.is_empty() || results.iter().any(is_special)
+    }
+}
+
+/// Resolves with the watch once it has news; `None` when the partition is gone.
+async fn changed(mut watch: watch::Receiver<Progress>) -> Option<watch::Receiver<Progress>> {
+    watch.changed().await.ok().map(|()| watch)
+}
+
+fn read_request(partition: &FetchPartition) -> ReadRequest {
+    ReadRequest {
+        offset: Offset(partition.fetch_offset),
+        current_leader_epoch: LeaderEpoch(partition.current_leader_epoch),
+        last_fetched_epoch: LeaderEpoch(partition.last_fetched_epoch),
+        bytes_max: usize::try_from(partition.partition_max_bytes).unwrap_or(0),
+        at_least_one: false,
+    }
+}
+
+fn respond(
+    broker: &Broker,
+    context: &RequestContext,
+    request: &FetchRequest,
+    results: Results,
+) -> FetchResponse {
+    let (mut results, mut leaders) = (results.into_iter(), Vec::new());
+    let image = broker.image();
+    let mut responses = Vec::with_capacity(request.topics.len());
+    for topic in &request.topics {
+        let name = if context.version >= 13 {
+            image.topic_by_id(TopicId(topic.topic_id)).map(|topic| topic.name.clone()).unwrap_or_default()
+        } else {
+            topic.topic.clone()
+        };
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for (partition, result) in topic.partitions.iter().zip(&mut results) {
+            let mut data = answer(partition, result, request.isolation_level == READ_COMMITTED);
+            let moved = is_moved(data.error_code)
+                .then(|| image.partition(&name, PartitionIndex(partition.partition)));
+            if let Some(moved) = moved.flatten() {
+                leaders.push(moved.leader);
+                let (leader_id, leader_epoch) = (moved.leader.0, moved.leader_epoch.0);
+                data.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch };
+            }
+            partitions.push(data);
+        }
+        responses.push(FetchableTopicResponse {
+            topic: topic.topic.clone(),
+            topic_id: topic.topic_id,
+            partitions,
+        });
+    }
+    leaders.sort_unstable();
+    leaders.dedup();
+    let endpoint = |leader| {
+        let leader = image.broker(leader)?;
+        let endpoint = leader.endpoint(&context.listener.name)?;
+        let (host, port) = (endpoint.host.clone(), i32::from(endpoint.port));
+        Some(NodeEndpoint { node_id: leader.id.0, host, port, rack: leader.rack.clone() })
+    };
+    let node_endpoints = leaders.into_iter().filter_map(endpoint).collect();
+    FetchResponse { responses, node_endpoints, ..FetchResponse::default() }
+}
+
+fn is_moved(code: i16) -> bool {
+    code == ErrorCode::NotLeaderOrFollower.code() || code == ErrorCode::FencedLeaderEpoch.code()
+}
+
+fn answer(
+    partition: &FetchPartition,
+    result: Result<Read, ErrorCode>,
+    read_committed: bool,
+) -> PartitionData {
+    let data = PartitionData {
+        partition_index: partition.partition,
+        aborted_transactions: read_committed.then(Vec::new),
+        ..PartitionData::default()
+    };
+    match result {
+        Ok(read) => PartitionData {
+            high_watermark: read.high_watermark.0,
+            last_stable_offset: read.high_watermark.0,
+            log_start_offset: read.log_start_offset.0,
+            diverging_epoch: read.diverged.map_or_else(EpochEndOffset::default, |diverged| EpochEndOffset {
+                epoch: diverged.epoch.0,
+                end_offset: diverged.end_offset.0,
+            }),
+            records: Some(read.records),
+            ..data
+        },
+        Err(code) => PartitionData {
+            error_code: code.code(),
+            high_watermark: -1,
+            records: Some(Records::EMPTY),
+            ..data
+        },
+    }
+}

@@ -1,0 +1,107 @@
+//! ListOffsets (key 2, versions 1-11): the offset at a time, or at an end of the log.
+//!
+//! - A timestamp finds the first record that is not older, exact inside a batch; none is (-1, -1).
+//! - Special timestamps and the version each came with: -1 latest and -2 earliest (1), -3 largest timestamp (7,
+//!   KIP-734), -4 earliest local (8, KIP-405), -5 latest tiered (9, KIP-1005), -6 earliest pending upload (11,
+//!   KIP-1023). One that the version does not know is UNSUPPORTED_VERSION, other negative ones find nothing.
+//! - All data is local: -4 is the log start; -5 and -6 answer -1.
+//! - The same partition twice in a request is INVALID_REQUEST, as in Apache Kafka.
+//! - Answers stop at the high watermark, which without transactions is the last stable offset too.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use milena_protocol::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsTopic, ListOffsetsTopicResponse,
+};
+use milena_protocol::{ErrorCode, LeaderEpoch, PartitionIndex, Timestamp};
+
+use crate::broker::{Broker, RequestContext};
+use crate::partition::{Found, Partition};
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+/// Each special timestamp and the first version that knows it.
+const SINCE: [(i64, i16); 6] = [
+    (LATEST, 1),
+    (EARLIEST, 1),
+    (MAX_TIMESTAMP, 7),
+    (EARLIEST_LOCAL, 8),
+    (LATEST_TIERED, 9),
+    (EARLIEST_PENDING_UPLOAD, 11),
+];
+
+pub(crate) async fn handle(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: ListOffsetsRequest,
+) -> ListOffsetsResponse {
+    let mut seen = BTreeMap::<_, u32>::new();
+    for topic in &request.topics {
+        for partition in &topic.partitions {
+            *seen.entry((topic.name.clone(), partition.partition_index)).or_default() += 1;
+        }
+    }
+    let is_twice =
+        |name: &ByteString, index| seen.get(&(name.clone(), index)).is_some_and(|count| *count > 1);
+    let topic = |topic: ListOffsetsTopic| {
+        let partition = |partition: &ListOffsetsPartition| {
+            let found = if is_twice(&topic.name, partition.partition_index) {
+                Err(ErrorCode::InvalidRequest)
+            } else {
+                find(broker, context.version, &topic.name, partition)
+            };
+            answer(partition.partition_index, found)
+        };
+        let partitions = topic.partitions.iter().map(partition).collect();
+        ListOffsetsTopicResponse { name: topic.name, partitions }
+    };
+    ListOffsetsResponse {
+        topics: request.topics.into_iter().map(topic).collect(),
+        ..ListOffsetsResponse::default()
+    }
+}
+
+fn find(
+    broker: &Broker,
+    version: i16,
+    topic: &str,
+    request: &ListOffsetsPartition,
+) -> Result<Option<Found>, ErrorCode> {
+    if SINCE.iter().any(|(timestamp, since)| *timestamp == request.timestamp && version < *since) {
+        return Err(ErrorCode::UnsupportedVersion);
+    }
+    let partition = broker.partitions.of(topic, PartitionIndex(request.partition_index))?;
+    partition.check_leader(LeaderEpoch(request.current_leader_epoch))?;
+    look_up(&partition, request.timestamp)
+}
+
+fn look_up(partition: &Partition, timestamp: i64) -> Result<Option<Found>, ErrorCode> {
+    match timestamp {
+        LATEST => Ok(Some(partition.latest())),
+        EARLIEST | EARLIEST_LOCAL => Ok(Some(partition.earliest())),
+        MAX_TIMESTAMP => partition.offset_of_max_timestamp(),
+        timestamp if timestamp < 0 => Ok(None),
+        timestamp => partition.offset_for_timestamp(Timestamp(timestamp)),
+    }
+}
+
+fn answer(partition_index: i32, found: Result<Option<Found>, ErrorCode>) -> ListOffsetsPartitionResponse {
+    let nothing = ListOffsetsPartitionResponse { partition_index, ..ListOffsetsPartitionResponse::default() };
+    match found {
+        Ok(Some(found)) => ListOffsetsPartitionResponse {
+            timestamp: found.timestamp.0,
+            offset: found.offset.0,
+            leader_epoch: found.leader_epoch.0,
+            ..nothing
+        },
+        Ok(None) => nothing,
+        Err(code) => ListOffsetsPartitionResponse { error_code: code.code(), ..nothing },
+    }
+}

@@ -1,0 +1,226 @@
+//! Produce (key 0, versions 0-13): appends one record batch per partition.
+//!
+//! - The appends happen before the first await, so that requests of one connection are appended in order; `acks=all`
+//!   then waits for the high watermark of all partitions together, at most `timeout_ms`.
+//! - `acks=0` has no answer; a failure closes the connection, which is how such a client learns of it.
+//! - Each partition succeeds or fails by itself. A retry of an idempotent producer is answered with the first try's
+//!   offset.
+//! - Topics are named by id from version 13 on (KIP-516). Version 8 names the records to blame (KIP-467), version 10
+//!   the new leader (KIP-951).
+//! - Internal topics are written by coordinators alone, except to the client id `__admin_client`, as in Kafka.
+//! - Transactional records are refused: transactions are not built.
+//!
+//! Versions 0 to 2 are advertised, because old librdkafka turns features off without them, and close the connection
+//! when they are used, as in Apache Kafka (KAFKA-18659).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures::future::join_all;
+use milena_core::metadata::topic_name;
+use milena_protocol::messages::produce::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
+    PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData, TopicProduceResponse,
+};
+use milena_protocol::records::{BatchHeader, Rejection};
+use milena_protocol::{ErrorCode, PartitionIndex, Records, TopicId};
+use tokio::time::{Instant, timeout_at};
+
+use crate::api::unbuilt;
+use crate::broker::{Broker, RequestContext};
+use crate::dispatch::Answer;
+use crate::partition::{Appended, Partition, ProduceTerms};
+
+const ACKS_NONE: i16 = 0;
+const ACKS_LEADER: i16 = 1;
+const ACKS_ALL: i16 = -1;
+/// The client id that may write to internal topics.
+const ADMIN_CLIENT_ID: &str = "__admin_client";
+/// The first version that knows zstd (KIP-110).
+const ZSTD_VERSION: i16 = 7;
+
+pub(crate) async fn handle(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: ProduceRequest,
+) -> Answer<ProduceResponse> {
+    let acks = request.acks;
+    let deadline = Instant::now() + Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let tried = append_all(broker, context, request);
+    if acks == ACKS_NONE {
+        return match first_error(&tried) {
+            Some(error) => Answer::Close(format!("produce with acks=0 failed: {error}")),
+            None => Answer::Silent,
+        };
+    }
+    let acknowledged = if acks == ACKS_ALL { commit_all(tried, deadline).await } else { tried };
+    Answer::Send(respond(broker, context, acknowledged))
+}
+
+/// What became of one partition of the request.
+struct Tried {
+    index: i32,
+    partition: Option<Arc<Partition>>,
+    result: Result<Appended, Rejection>,
+}
+
+struct TriedTopic {
+    name: ByteString,
+    id: TopicId,
+    partitions: Vec<Tried>,
+}
+
+fn append_all(broker: &Broker, context: &RequestContext, request: ProduceRequest) -> Vec<TriedTopic> {
+    let refusal = refusal(&request);
+    let terms =
+        ProduceTerms { acks_all: request.acks == ACKS_ALL, zstd_allowed: context.version >= ZSTD_VERSION };
+    let append_topic = |topic: TopicProduceData| {
+        let target = Target { broker, context, id: TopicId(topic.topic_id), name: topic.name };
+        let partitions =
+            topic.partition_data.into_iter().map(|data| target.append(data, refusal, terms)).collect();
+        TriedTopic { name: target.name, id: target.id, partitions }
+    };
+    request.topic_data.into_iter().map(append_topic).collect()
+}
+
+/// What stands against the request as a whole.
+fn refusal(request: &ProduceRequest) -> Option<ErrorCode> {
+    let partitions = || request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    if request.transactional_id.is_some() || partitions().any(is_transactional) {
+        return Some(unbuilt::TRANSACTION);
+    }
+    let is_known = matches!(request.acks, ACKS_NONE | ACKS_LEADER | ACKS_ALL);
+    (!is_known).then_some(ErrorCode::InvalidRequiredAcks)
+}
+
+fn is_transactional(data: &PartitionProduceData) -> bool {
+    let Some(Records::Bytes(records)) = &data.records else { return false };
+    BatchHeader::parse(records).is_ok_and(|header| header.attributes.is_transactional())
+}
+
+/// A topic that is written to.
+struct Target<'a> {
+    broker: &'a Broker,
+    context: &'a RequestContext,
+    id: TopicId,
+    name: ByteString,
+}
+
+impl Target<'_> {
+    fn append(&self, data: PartitionProduceData, refusal: Option<ErrorCode>, terms: ProduceTerms) -> Tried {
+        let index = data.index;
+        let found = match refusal {
+            Some(code) => Err(code),
+            None => self.find(PartitionIndex(index)),
+        };
+        let partition = match found {
+            Ok(partition) => partition,
+            Err(code) => return Tried { index, partition: None, result: Err(Rejection::new(code, "")) },
+        };
+        let records = match data.records {
+            Some(Records::Bytes(records)) => records,
+            _ => Bytes::new(),
+        };
+        let result = partition.produce(records, terms);
+        Tried { index, partition: Some(partition), result }
+    }
+
+    fn find(&self, index: PartitionIndex) -> Result<Arc<Partition>, ErrorCode> {
+        let partitions = &self.broker.partitions;
+        let partition = if self.context.version >= 13 {
+            partitions.of_id(self.id, index)?
+        } else {
+            partitions.of(&self.name, index)?
+        };
+        if topic_name::is_internal(&partition.topic) && self.context.client_id != ADMIN_CLIENT_ID {
+            return Err(ErrorCode::InvalidTopicException);
+        }
+        Ok(partition)
+    }
+}
+
+fn first_error(tried: &[TriedTopic]) -> Option<ErrorCode> {
+    let mut partitions = tried.iter().flat_map(|topic| &topic.partitions);
+    partitions.find_map(|tried| tried.result.as_ref().err().map(|rejection| rejection.code))
+}
+
+/// Waits for every append until the deadline.
+async fn commit_all(tried: Vec<TriedTopic>, deadline: Instant) -> Vec<TriedTopic> {
+    let commit_topic = async |topic: TriedTopic| {
+        let partitions = join_all(topic.partitions.into_iter().map(|tried| commit(tried, deadline))).await;
+        TriedTopic { partitions, ..topic }
+    };
+    join_all(tried.into_iter().map(commit_topic)).await
+}
+
+async fn commit(tried: Tried, deadline: Instant) -> Tried {
+    let (Some(partition), Ok(appended)) = (&tried.partition, &tried.result) else { return tried };
+    let refused = |code: ErrorCode| Err(Rejection::new(code, ""));
+    let result = match timeout_at(deadline, partition.committed(appended)).await {
+        Ok(Ok(())) => Ok(*appended),
+        Ok(Err(code)) => refused(code),
+        Err(_) => refused(ErrorCode::RequestTimedOut),
+    };
+    Tried { result, ..tried }
+}
+
+fn respond(broker: &Broker, context: &RequestContext, tried: Vec<TriedTopic>) -> ProduceResponse {
+    let mut leaders = Vec::new();
+    let mut respond_partition = |tried: Tried| {
+        let is_moved =
+            matches!(&tried.result, Err(rejection) if rejection.code == ErrorCode::NotLeaderOrFollower);
+        let leader = tried.partition.as_ref().filter(|_| is_moved).and_then(|partition| {
+            let image = broker.image();
+            let moved = image.partition(&partition.topic, partition.index)?;
+            leaders.push(moved.leader);
+            Some(LeaderIdAndEpoch { leader_id: moved.leader.0, leader_epoch: moved.leader_epoch.0 })
+        });
+        PartitionProduceResponse { current_leader: leader.unwrap_or_default(), ..answer(tried) }
+    };
+    let respond_topic = |topic: TriedTopic| TopicProduceResponse {
+        name: topic.name,
+        topic_id: topic.id.0,
+        partition_responses: topic.partitions.into_iter().map(&mut respond_partition).collect(),
+    };
+    let responses = tried.into_iter().map(respond_topic).collect();
+    leaders.sort_unstable();
+    leaders.dedup();
+    let image = broker.image();
+    let endpoint = |leader| {
+        let leader = image.broker(leader)?;
+        let endpoint = leader.endpoint(&context.listener.name)?;
+        let (host, port) = (endpoint.host.clone(), i32::from(endpoint.port));
+        Some(NodeEndpoint { node_id: leader.id.0, host, port, rack: leader.rack.clone() })
+    };
+    let node_endpoints = leaders.into_iter().filter_map(endpoint).collect();
+    ProduceResponse { responses, node_endpoints, ..ProduceResponse::default() }
+}
+
+fn answer(tried: Tried) -> PartitionProduceResponse {
+    match tried.result {
+        Ok(appended) => PartitionProduceResponse {
+            index: tried.index,
+            base_offset: appended.base_offset.0,
+            log_append_time_ms: appended.log_append_time.0,
+            log_start_offset: appended.log_start_offset.0,
+            ..PartitionProduceResponse::default()
+        },
+        Err(rejection) => PartitionProduceResponse {
+            index: tried.index,
+            error_code: rejection.code.code(),
+            base_offset: -1,
+            log_start_offset: tried.partition.map_or(-1, |partition| partition.log_start_offset().0),
+            record_errors: rejection.records.into_iter().map(record_error).collect(),
+            error_message: Some(rejection.message)
+                .filter(|message| !message.is_empty())
+                .map(ByteString::from),
+            ..PartitionProduceResponse::default()
+        },
+    }
+}
+
+fn record_error((batch_index, message): (i32, String)) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage { batch_index, batch_index_error_message: Some(message.into()) }
+}

@@ -1,0 +1,286 @@
+//! One partition on this broker: a log, the leader's state over it, and those who wait for it.
+//!
+//! An append is plan -> append -> apply under one short lock, never across an await; reads take no lock at all. What
+//! others wait for (the high watermark, leadership) is published in a watch after each change. Called by `api/`, by
+//! the coordinators and by [`crate::partitions`].
+//!
+//! Invariant: the log holds what the state says; where the disk refuses an append neither changes.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use bytestring::ByteString;
+use milena_core::config::effective::{CompressionType, TopicConfig};
+use milena_core::partition::{AppendOrigin, AppendPlan, Leadership, Replica, check_leader};
+use milena_protocol::records::{
+    Compression, RecordBatch, Rejection, TimestampRule, ValidationRules, validate_produced,
+};
+use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp, TopicId};
+use milena_storage::{Log, LogConfig, Placed, StorageError};
+use tokio::sync::watch;
+
+mod open;
+mod read;
+
+pub(crate) use open::Opened;
+pub(crate) use read::{Found, Read, ReadRequest};
+
+/// The clock of everything that is written.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// What is published of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) high_watermark: Offset,
+    pub(crate) leader_epoch: LeaderEpoch,
+    pub(crate) is_leader: bool,
+}
+
+/// Where a batch came to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Appended {
+    pub(crate) base_offset: Offset,
+    pub(crate) last_offset: Offset,
+    /// The broker's time, -1 where the producer's counts.
+    pub(crate) log_append_time: Timestamp,
+    pub(crate) log_start_offset: Offset,
+    pub(crate) leader_epoch: LeaderEpoch,
+}
+
+/// How a producer wants its batch to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProduceTerms {
+    pub(crate) acks_all: bool,
+    /// The request's version knows zstd.
+    pub(crate) zstd_allowed: bool,
+}
+
+/// A replica that this broker hosts.
+pub(crate) struct Partition {
+    pub(crate) topic: ByteString,
+    pub(crate) topic_id: TopicId,
+    pub(crate) index: PartitionIndex,
+    log: Log,
+    state: Mutex<Replica>,
+    config: ArcSwap<TopicConfig>,
+    progress: watch::Sender<Progress>,
+    /// When everything was durable last, in milliseconds.
+    flushed_at: AtomicI64,
+}
+
+impl Partition {
+    /// Checks a producer's records and appends them. They are acknowledged once [`Partition::committed`] says so.
+    pub(crate) fn produce(&self, records: Bytes, terms: ProduceTerms) -> Result<Appended, Rejection> {
+        let refused = |code: ErrorCode| Rejection::new(code, "");
+        self.check_leader(LeaderEpoch::NONE).map_err(refused)?;
+        let (config, now) = (self.config.load(), now());
+        let valid = validate_produced(records, &rules(&config, terms), now)?;
+        let batch = valid.batch();
+        if batch.size_bytes() > usize::try_from(config.segment_bytes).unwrap_or(usize::MAX) {
+            return Err(refused(ErrorCode::RecordListTooLarge));
+        }
+        self.append_batch(batch, AppendOrigin::Client { acks_all: terms.acks_all }, now).map_err(refused)
+    }
+
+    /// Appends a batch that a coordinator of this broker built, if this broker still leads in `epoch`.
+    pub(crate) fn append(&self, batch: &RecordBatch, epoch: LeaderEpoch) -> Result<Appended, ErrorCode> {
+        let config = self.config.load();
+        if batch.size_bytes() > usize::try_from(config.max_message_bytes).unwrap_or(usize::MAX) {
+            return Err(ErrorCode::MessageTooLarge);
+        }
+        match self.check_leader(epoch) {
+            Ok(()) => self.append_batch(batch, AppendOrigin::Coordinator, now()),
+            Err(_) => Err(ErrorCode::NotLeaderOrFollower),
+        }
+    }
+
+    fn append_batch(
+        &self,
+        batch: &RecordBatch,
+        origin: AppendOrigin,
+        now: Timestamp,
+    ) -> Result<Appended, ErrorCode> {
+        let (config, header) = (self.config.load(), batch.header());
+        let mut state = self.lock();
+        let plan = state.plan_append(header, origin, min_insync_replicas(&config))?;
+        let (base_offset, leader_epoch) = match plan {
+            AppendPlan::Append { base_offset, leader_epoch } => (base_offset, leader_epoch),
+            AppendPlan::Duplicate(batch) => return Ok(self.duplicate(&batch, state.leader_epoch())),
+        };
+        let appended = self
+            .log
+            .append(&[Placed { batch, base_offset, leader_epoch }], now)
+            .map_err(|error| self.storage_failed(&error))?;
+        if let Some(offset) = appended.rolled_at {
+            self.write_snapshot(&state, offset);
+        }
+        state.apply(header, base_offset, now);
+        self.publish(&state);
+        drop(state);
+        self.flush_if_due(&config)?;
+        Ok(Appended {
+            base_offset,
+            last_offset: base_offset + i64::from(header.last_offset_delta),
+            log_append_time: if header.attributes.is_log_append_time() { now } else { Timestamp::NONE },
+            log_start_offset: self.log.start_offset(),
+            leader_epoch,
+        })
+    }
+
+    /// Kafka answers a retry with the timestamp of the first try, whatever the topic's timestamp type.
+    fn duplicate(
+        &self,
+        batch: &milena_core::partition::BatchMetadata,
+        leader_epoch: LeaderEpoch,
+    ) -> Appended {
+        Appended {
+            base_offset: batch.first_offset(),
+            last_offset: batch.last_offset,
+            log_append_time: batch.timestamp,
+            log_start_offset: self.log.start_offset(),
+            leader_epoch,
+        }
+    }
+
+    /// Makes the records durable where `flush.messages` asks for it.
+    fn flush_if_due(&self, config: &TopicConfig) -> Result<(), ErrorCode> {
+        if self.log.end_offset() - self.log.recovery_point() < config.flush_messages {
+            return Ok(());
+        }
+        self.flush().map_err(|error| self.storage_failed(&error))
+    }
+
+    fn flush(&self) -> Result<(), StorageError> {
+        self.log.flush()?;
+        self.flushed_at.store(now().0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Waits until every in-sync replica has the record at `last_offset` of an append in `epoch`.
+    pub(crate) async fn committed(&self, appended: &Appended) -> Result<(), ErrorCode> {
+        let is_committed = |progress: &Progress| progress.high_watermark > appended.last_offset;
+        let is_lost =
+            |progress: &Progress| !progress.is_leader || progress.leader_epoch != appended.leader_epoch;
+        let mut progress = self.progress.subscribe();
+        let reached = progress.wait_for(|progress| is_committed(progress) || is_lost(progress)).await;
+        let is_committed = reached.is_ok_and(|progress| is_committed(&progress));
+        if !is_committed {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
+        let enough = self.lock().has_enough_in_sync(min_insync_replicas(&self.config.load()));
+        if enough { Ok(()) } else { Err(ErrorCode::NotEnoughReplicasAfterAppend) }
+    }
+
+    /// What is published now.
+    pub(crate) fn progress(&self) -> Progress {
+        *self.progress.borrow()
+    }
+
+    /// Tells of every change of what is published.
+    pub(crate) fn watch(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// The offset after the last committed record.
+    pub(crate) fn high_watermark(&self) -> Offset {
+        self.progress().high_watermark
+    }
+
+    /// The first offset that can be read.
+    pub(crate) fn log_start_offset(&self) -> Offset {
+        self.log.start_offset()
+    }
+
+    /// The offset that the next record gets.
+    pub(crate) fn log_end_offset(&self) -> Offset {
+        self.log.end_offset()
+    }
+
+    /// Compares the epoch a caller believes in; -1 is not compared.
+    pub(crate) fn check_leader(&self, believed: LeaderEpoch) -> Result<(), ErrorCode> {
+        let progress = self.progress();
+        check_leader(believed, progress.leader_epoch, progress.is_leader)
+    }
+
+    /// Becomes leader, or learns of a changed ISR.
+    pub(crate) fn lead(&self, leadership: Leadership) {
+        let mut state = self.lock();
+        state.lead(leadership);
+        self.publish(&state);
+    }
+
+    /// Stops leading. Those who wait are told.
+    pub(crate) fn resign(&self, epoch: LeaderEpoch) {
+        let mut state = self.lock();
+        state.resign(epoch);
+        self.publish(&state);
+    }
+
+    /// Takes over a changed configuration of the topic.
+    pub(crate) fn configure(&self, config: TopicConfig) {
+        self.log.set_config(log_config(&config));
+        self.config.store(Arc::new(config));
+    }
+
+    fn publish(&self, state: &Replica) {
+        let progress = Progress {
+            high_watermark: state.high_watermark(),
+            leader_epoch: state.leader_epoch(),
+            is_leader: state.is_leader(),
+        };
+        self.progress.send_if_modified(|published| std::mem::replace(published, progress) != progress);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Replica> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn storage_failed(&self, error: &StorageError) -> ErrorCode {
+        tracing::error!(topic = %self.topic, partition = self.index.0, %error, "log failed");
+        ErrorCode::KafkaStorageError
+    }
+}
+
+fn min_insync_replicas(config: &TopicConfig) -> usize {
+    usize::try_from(config.min_insync_replicas).unwrap_or(1)
+}
+
+fn rules(config: &TopicConfig, terms: ProduceTerms) -> ValidationRules {
+    let create_time = TimestampRule::CreateTime {
+        before_max_ms: config.message_timestamp_before_max_ms,
+        after_max_ms: config.message_timestamp_after_max_ms,
+    };
+    ValidationRules {
+        timestamps: if config.log_append_time { TimestampRule::LogAppendTime } else { create_time },
+        compacted: config.cleanup_compact,
+        compression: match config.compression_type {
+            CompressionType::Producer => None,
+            CompressionType::Uncompressed => Some(Compression::None),
+            CompressionType::Gzip(_) => Some(Compression::Gzip),
+            CompressionType::Snappy => Some(Compression::Snappy),
+            CompressionType::Lz4(_) => Some(Compression::Lz4),
+            CompressionType::Zstd(_) => Some(Compression::Zstd),
+        },
+        batch_bytes_max: usize::try_from(config.max_message_bytes).unwrap_or(usize::MAX),
+        zstd_allowed: terms.zstd_allowed,
+    }
+}
+
+fn log_config(config: &TopicConfig) -> LogConfig {
+    let at_least_zero = |value: i32| u32::try_from(value).unwrap_or(0);
+    LogConfig {
+        segment_bytes: at_least_zero(config.segment_bytes),
+        segment_age_ms_max: config.segment_ms,
+        index_interval_bytes: at_least_zero(config.index_interval_bytes),
+        index_bytes_max: at_least_zero(config.segment_index_bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests;

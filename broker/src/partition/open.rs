@@ -1,0 +1,156 @@
+//! A partition's beginning and end: open its log, bring back its producers, flush and close it, clean it up.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use bytestring::ByteString;
+use milena_core::config::effective::TopicConfig;
+use milena_core::partition::{BatchMetadata, Replica, Restored};
+use milena_protocol::{LeaderEpoch, NodeId, Offset, PartitionIndex, Timestamp, TopicId};
+use milena_storage::{Disk, Log, Opening, ProducerEntry, Retention, StorageError};
+use tokio::sync::watch;
+
+use super::{Partition, Progress, log_config, now};
+
+/// What opening a partition needs to know.
+pub(crate) struct Opened<'a> {
+    pub(crate) disk: &'a Arc<dyn Disk>,
+    pub(crate) folder: &'a Path,
+    pub(crate) node_id: NodeId,
+    pub(crate) topic: ByteString,
+    pub(crate) topic_id: TopicId,
+    pub(crate) index: PartitionIndex,
+    pub(crate) config: TopicConfig,
+    pub(crate) opening: Opening,
+}
+
+impl Partition {
+    /// Opens or makes the log in the folder and rebuilds the producers from the newest snapshot and what follows it.
+    pub(crate) fn open(opened: Opened<'_>) -> Result<Self, StorageError> {
+        let now = now();
+        let opening = Opening { now, ..opened.opening };
+        let log = Log::open(opened.disk.clone(), opened.folder, log_config(&opened.config), opening)?;
+        milena_storage::dir::write_topic_id(&**opened.disk, opened.folder, opened.topic_id)?;
+        if let Some(repair) = log.repair() {
+            let (topic, partition) = (&opened.topic, opened.index.0);
+            let (segment, kept, cut) = (repair.path.display(), repair.position, repair.bytes);
+            tracing::warn!(%topic, partition, %segment, kept, cut, reason = repair.reason, "cut a torn tail off");
+        }
+        let mut replica = Replica::new(opened.node_id, log.end_offset());
+        restore_producers(&log, &mut replica, now)?;
+        let progress = Progress {
+            high_watermark: replica.high_watermark(),
+            leader_epoch: LeaderEpoch::NONE,
+            is_leader: false,
+        };
+        Ok(Self {
+            topic: opened.topic,
+            topic_id: opened.topic_id,
+            index: opened.index,
+            log,
+            state: Mutex::new(replica),
+            config: ArcSwap::from_pointee(opened.config),
+            progress: watch::Sender::new(progress),
+            flushed_at: AtomicI64::new(now.0),
+        })
+    }
+
+    /// Makes everything durable, so that the next start reads nothing.
+    pub(crate) fn close(&self) -> Result<(), StorageError> {
+        let state = self.lock();
+        if !state.producers().is_empty() {
+            self.log.write_producer_snapshot(self.log.end_offset(), &entries(&state))?;
+        }
+        self.log.close()
+    }
+
+    /// Makes finished segments durable; the active one too where `flush.ms` asks for it.
+    pub(crate) fn flush_if_old(&self) -> Result<(), StorageError> {
+        let flushed_at = Timestamp(self.flushed_at.load(Ordering::Relaxed));
+        let is_due = now().ms_since(flushed_at) >= self.config.load().flush_ms;
+        let is_finished = self.log.recovery_point() < self.log.active_base_offset();
+        if is_finished || is_due && self.log.recovery_point() < self.log.end_offset() {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what the topic's retention no longer keeps and forgets producers that were silent for too long.
+    pub(crate) fn clean(&self, producer_silence_ms_max: i64) -> Result<usize, StorageError> {
+        let now = now();
+        self.lock().expire_producers(now, producer_silence_ms_max);
+        let config = self.config.load();
+        if !config.cleanup_delete {
+            return Ok(0);
+        }
+        let retention = Retention {
+            age_ms_max: (config.retention_ms >= 0).then_some(config.retention_ms),
+            bytes_max: u64::try_from(config.retention_bytes).ok(),
+        };
+        self.log.delete_old(now, retention, self.high_watermark())
+    }
+
+    /// Below this offset everything is durable.
+    pub(crate) fn recovery_point(&self) -> Offset {
+        self.log.recovery_point()
+    }
+
+    /// The folder of the log.
+    pub(crate) fn folder(&self) -> &Path {
+        self.log.folder()
+    }
+
+    /// Notes the producers at the base of a new segment. Without the note a restart reads more of the log.
+    pub(super) fn write_snapshot(&self, state: &Replica, offset: Offset) {
+        if state.producers().is_empty() {
+            return;
+        }
+        if let Err(error) = self.log.write_producer_snapshot(offset, &entries(state)) {
+            tracing::warn!(topic = %self.topic, partition = self.index.0, %error, "producer snapshot not written");
+        }
+    }
+}
+
+fn restore_producers(log: &Log, replica: &mut Replica, now: Timestamp) -> Result<(), StorageError> {
+    let (from, entries) = log.producer_snapshot()?.unwrap_or((log.start_offset(), Vec::new()));
+    for entry in entries {
+        let batch = BatchMetadata {
+            last_sequence: entry.last_sequence,
+            last_offset: entry.last_offset,
+            offset_delta: entry.offset_delta,
+            timestamp: entry.timestamp,
+        };
+        replica.restore(Restored {
+            producer_id: entry.producer_id,
+            epoch: entry.epoch,
+            last_batch: (entry.last_sequence >= 0).then_some(batch),
+            last_seen: now,
+        });
+    }
+    log.headers_from(from, |header| replica.replay(header, now))
+}
+
+fn entries(state: &Replica) -> Vec<ProducerEntry> {
+    let entry = |producer: Restored| {
+        let none = BatchMetadata {
+            last_sequence: -1,
+            last_offset: Offset::NONE,
+            offset_delta: 0,
+            timestamp: producer.last_seen,
+        };
+        let batch = producer.last_batch.unwrap_or(none);
+        ProducerEntry {
+            producer_id: producer.producer_id,
+            epoch: producer.epoch,
+            last_sequence: batch.last_sequence,
+            last_offset: batch.last_offset,
+            offset_delta: batch.offset_delta,
+            timestamp: batch.timestamp,
+            coordinator_epoch: -1,
+            transaction_start: Offset::NONE,
+        }
+    };
+    state.producers().iter().map(entry).collect()
+}

@@ -1,0 +1,129 @@
+//! Reads of a partition: batches for consumers and coordinators, offsets by time.
+
+use milena_protocol::{ErrorCode, LeaderEpoch, Offset, Records, Timestamp};
+use milena_storage::{ReadLimits, StorageError};
+
+use super::Partition;
+
+/// What is asked of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ReadRequest {
+    pub(crate) offset: Offset,
+    /// The epoch the reader believes in, -1 if it does not say.
+    pub(crate) current_leader_epoch: LeaderEpoch,
+    /// The epoch of the last record the reader has, -1 if it does not say.
+    pub(crate) last_fetched_epoch: LeaderEpoch,
+    pub(crate) bytes_max: usize,
+    /// The first batch comes even if it is larger.
+    pub(crate) at_least_one: bool,
+}
+
+/// Where the reader's log and this one part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Diverged {
+    pub(crate) epoch: LeaderEpoch,
+    pub(crate) end_offset: Offset,
+}
+
+/// Whole batches, and how far the partition reaches.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Read {
+    pub(crate) records: Records,
+    pub(crate) high_watermark: Offset,
+    pub(crate) log_start_offset: Offset,
+    /// The reader must truncate first; there are no records then.
+    pub(crate) diverged: Option<Diverged>,
+}
+
+/// A record, or an end of the log, as ListOffsets tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) timestamp: Timestamp,
+    pub(crate) offset: Offset,
+    pub(crate) leader_epoch: LeaderEpoch,
+}
+
+impl Partition {
+    /// Reads committed batches. Never waits for an append.
+    pub(crate) fn read(&self, request: &ReadRequest) -> Result<Read, ErrorCode> {
+        self.check_leader(request.current_leader_epoch)?;
+        let read = Read {
+            records: Records::EMPTY,
+            high_watermark: self.high_watermark(),
+            log_start_offset: self.log.start_offset(),
+            diverged: self.divergence(request)?,
+        };
+        if read.diverged.is_some() {
+            return Ok(read);
+        }
+        let limits = ReadLimits {
+            end_offset: read.high_watermark,
+            bytes_max: request.bytes_max,
+            at_least_one: request.at_least_one,
+        };
+        let records = self.log.read(request.offset, limits).map_err(|error| self.read_failed(&error))?;
+        Ok(Read { records, ..read })
+    }
+
+    /// Whether the log of a reader that ends at `offset` in `last_fetched_epoch` is a prefix of this one (KIP-595).
+    fn divergence(&self, request: &ReadRequest) -> Result<Option<Diverged>, ErrorCode> {
+        if request.last_fetched_epoch.0 < 0 {
+            return Ok(None);
+        }
+        let (epoch, end_offset) = self.log.end_of_epoch(request.last_fetched_epoch);
+        if epoch.0 < 0 || end_offset.0 < 0 {
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
+        let parts = epoch < request.last_fetched_epoch || end_offset < request.offset;
+        Ok(parts.then_some(Diverged { epoch, end_offset }))
+    }
+
+    /// The first committed record with this timestamp or a later one.
+    pub(crate) fn offset_for_timestamp(&self, timestamp: Timestamp) -> Result<Option<Found>, ErrorCode> {
+        self.found(self.log.offset_for_timestamp(timestamp, self.high_watermark()))
+    }
+
+    /// The first committed record with the largest timestamp.
+    pub(crate) fn offset_of_max_timestamp(&self) -> Result<Option<Found>, ErrorCode> {
+        self.found(self.log.offset_of_max_timestamp(self.high_watermark()))
+    }
+
+    /// The log start.
+    pub(crate) fn earliest(&self) -> Found {
+        self.end_of_log(self.log.start_offset())
+    }
+
+    /// The high watermark.
+    pub(crate) fn latest(&self) -> Found {
+        let progress = self.progress();
+        Found {
+            timestamp: Timestamp::NONE,
+            offset: progress.high_watermark,
+            leader_epoch: progress.leader_epoch,
+        }
+    }
+
+    fn end_of_log(&self, offset: Offset) -> Found {
+        let leader_epoch = self.log.epoch_of(offset).unwrap_or_else(|| self.progress().leader_epoch);
+        Found { timestamp: Timestamp::NONE, offset, leader_epoch }
+    }
+
+    fn found(
+        &self,
+        found: Result<Option<milena_storage::TimestampedOffset>, StorageError>,
+    ) -> Result<Option<Found>, ErrorCode> {
+        let found = found.map_err(|error| self.read_failed(&error))?;
+        Ok(found.map(|found| Found {
+            timestamp: found.timestamp,
+            offset: found.offset,
+            leader_epoch: found.leader_epoch,
+        }))
+    }
+
+    fn read_failed(&self, error: &StorageError) -> ErrorCode {
+        match error {
+            StorageError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            _ => self.storage_failed(error),
+        }
+    }
+}

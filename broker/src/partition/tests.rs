@@ -1,0 +1,161 @@
+use std::path::Path;
+
+use milena_core::config::Properties;
+use milena_core::metadata::MetadataImage;
+use milena_protocol::records::{BatchBuilder, NewRecord, batches};
+use milena_protocol::{NodeId, ProducerEpoch, ProducerId, Uuid};
+use milena_storage::{Disk, MemDisk, Opening, Survival};
+
+use super::*;
+
+const ACKS_ALL: ProduceTerms = ProduceTerms { acks_all: true, zstd_allowed: true };
+
+fn mk_partition(disk: &MemDisk, change: impl Fn(&mut TopicConfig)) -> Partition {
+    open(disk, change, Opening::default())
+}
+
+fn open(disk: &MemDisk, change: impl Fn(&mut TopicConfig), opening: Opening) -> Partition {
+    let mut config = MetadataImage::default().topic_config(NodeId(1), "truck_gps", &Properties::default());
+    change(&mut config);
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let partition = Partition::open(Opened {
+        disk: &disk,
+        folder: Path::new("/data/truck_gps-0"),
+        node_id: NodeId(1),
+        topic: "truck_gps".into(),
+        topic_id: TopicId(Uuid::max()),
+        index: PartitionIndex(0),
+        config,
+        opening,
+    })
+    .unwrap();
+    lead(&partition, 0, &[1]);
+    partition
+}
+
+fn lead(partition: &Partition, epoch: i32, replicas: &[i32]) {
+    let nodes: Vec<NodeId> = replicas.iter().copied().map(NodeId).collect();
+    partition.lead(Leadership { epoch: LeaderEpoch(epoch), replicas: nodes.clone(), isr: nodes });
+}
+
+fn mk_batch(base_sequence: i32, values: &[&str]) -> RecordBatch {
+    let mut builder = BatchBuilder::default().producer(ProducerId(7), ProducerEpoch(0), base_sequence);
+    for value in values {
+        builder.push(NewRecord { timestamp: now(), value: Some(value.as_bytes()), ..NewRecord::default() });
+    }
+    builder.build()
+}
+
+fn produce(partition: &Partition, base_sequence: i32, values: &[&str]) -> Result<i64, ErrorCode> {
+    let produced = partition.produce(mk_batch(base_sequence, values).into_bytes(), ACKS_ALL);
+    produced.map(|appended| appended.base_offset.0).map_err(|rejection| rejection.code)
+}
+
+fn values(partition: &Partition) -> Vec<String> {
+    let request = ReadRequest {
+        offset: partition.log_start_offset(),
+        current_leader_epoch: LeaderEpoch::NONE,
+        last_fetched_epoch: LeaderEpoch::NONE,
+        bytes_max: 1 << 20,
+        at_least_one: true,
+    };
+    let bytes = partition.read(&request).unwrap().records.into_bytes().unwrap();
+    let records = batches(bytes).flat_map(|batch| batch.unwrap().records().unwrap());
+    records.map(|record| String::from_utf8(record.unwrap().value.unwrap().to_vec()).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn produced_records_are_committed_and_read() {
+    let partition = mk_partition(&MemDisk::new(), |_| {});
+    let appended = partition.produce(mk_batch(0, &["a", "b"]).into_bytes(), ACKS_ALL).unwrap();
+    partition.committed(&appended).await.unwrap();
+    assert_eq!(partition.high_watermark(), Offset(2));
+    assert_eq!(values(&partition), ["a", "b"]);
+    assert_eq!(appended.log_append_time, Timestamp::NONE);
+}
+
+#[test]
+fn retries_survive_a_crash_and_a_stop_in_order() {
+    let disk = MemDisk::new();
+    let partition = mk_partition(&disk, |config| config.segment_bytes = 400);
+    for sequence in 0..20 {
+        assert_eq!(produce(&partition, sequence, &["x"]), Ok(i64::from(sequence)));
+    }
+    let crashed = mk_partition(&disk.crash(Survival::All), |_| {});
+    partition.close().unwrap();
+    let stopped = open(&disk, |_| {}, Opening { clean: true, ..Opening::default() });
+    for partition in [&crashed, &stopped] {
+        assert_eq!(produce(partition, 19, &["x"]), Ok(19), "the last batch is a duplicate");
+        assert_eq!(produce(partition, 21, &["x"]), Err(ErrorCode::OutOfOrderSequenceNumber));
+        assert_eq!(produce(partition, 20, &["x"]), Ok(20));
+        assert_eq!(partition.high_watermark(), Offset(21));
+    }
+}
+
+#[test]
+fn disk_that_refuses_an_append_leaves_the_partition_as_it_was() {
+    let disk = MemDisk::new();
+    let partition = mk_partition(&disk, |_| {});
+    produce(&partition, 0, &["a"]).unwrap();
+    disk.fail_after(0);
+    assert_eq!(produce(&partition, 1, &["b"]), Err(ErrorCode::KafkaStorageError));
+    disk.fail_after(1_000);
+    assert_eq!(produce(&partition, 1, &["c"]), Ok(1));
+    assert_eq!(values(&partition), ["a", "c"]);
+}
+
+#[test]
+fn flush_messages_makes_records_durable_before_the_answer() {
+    let disk = MemDisk::new();
+    let partition = mk_partition(&disk, |config| config.flush_messages = 1);
+    produce(&partition, 0, &["a", "b"]).unwrap();
+    let crashed = mk_partition(&disk.crash(Survival::None), |_| {});
+    assert_eq!(values(&crashed), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn waiting_producers_learn_of_a_lost_leadership() {
+    let partition = Arc::new(mk_partition(&MemDisk::new(), |_| {}));
+    lead(&partition, 1, &[1, 2]);
+    let appended = partition.produce(mk_batch(0, &["a"]).into_bytes(), ACKS_ALL).unwrap();
+    let waiting = tokio::spawn({
+        let partition = partition.clone();
+        async move { partition.committed(&appended).await }
+    });
+    tokio::task::yield_now().await;
+    partition.resign(LeaderEpoch(2));
+    assert_eq!(waiting.await.unwrap(), Err(ErrorCode::NotLeaderOrFollower));
+    assert_eq!(produce(&partition, 1, &["b"]), Err(ErrorCode::NotLeaderOrFollower));
+}
+
+#[test]
+fn coordinator_appends_only_in_its_own_epoch() {
+    let partition = mk_partition(&MemDisk::new(), |_| {});
+    lead(&partition, 3, &[1]);
+    let batch = mk_batch(-1, &["a"]);
+    assert_eq!(partition.append(&batch, LeaderEpoch(2)).map(|_| ()), Err(ErrorCode::NotLeaderOrFollower));
+    assert_eq!(partition.append(&batch, LeaderEpoch(3)).map(|appended| appended.base_offset), Ok(Offset(0)));
+}
+
+#[test]
+fn retention_follows_the_topics_configuration() {
+    let partition = mk_partition(&MemDisk::new(), |config| config.segment_bytes = 300);
+    for sequence in 0..20 {
+        produce(&partition, sequence, &["x"]).unwrap();
+    }
+    assert_eq!(partition.clean(i64::MAX).unwrap(), 0);
+    let mut config = TopicConfig::clone(&partition.config.load());
+    config.retention_bytes = 500;
+    partition.configure(config);
+    assert!(partition.clean(i64::MAX).unwrap() > 0);
+    assert!(partition.log_start_offset() > Offset(0));
+    assert_eq!(partition.earliest().offset, partition.log_start_offset());
+    let request = ReadRequest {
+        offset: Offset(0),
+        current_leader_epoch: LeaderEpoch::NONE,
+        last_fetched_epoch: LeaderEpoch::NONE,
+        bytes_max: 100,
+        at_least_one: true,
+    };
+    assert_eq!(partition.read(&request).map(|_| ()), Err(ErrorCode::OffsetOutOfRange));
+}

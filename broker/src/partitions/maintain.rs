@@ -1,0 +1,83 @@
+//! What happens to logs in the background: flushing of finished segments, checkpoints, retention.
+
+use std::time::Duration;
+
+use milena_core::config::broker::{coordinators, log};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Partitions;
+
+/// How often finished segments are looked for; also the resolution of `flush.ms`.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Partitions {
+    /// Starts the background work, which ends with `stop`.
+    pub(crate) fn maintain(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        let properties = &self.0.properties;
+        let retention = millis(properties.long(&log::LOG_RETENTION_CHECK_INTERVAL_MS));
+        let checkpoint = millis(properties.int(&log::LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS).into());
+        let silence_ms_max = i64::from(properties.int(&coordinators::PRODUCER_ID_EXPIRATION_MS));
+        self.every(FLUSH_INTERVAL, (tasks, stop), Self::flush);
+        self.every(checkpoint, (tasks, stop), |partitions| {
+            if let Err(error) = partitions.write_checkpoints() {
+                tracing::error!(%error, "cannot write checkpoints");
+            }
+        });
+        self.every(retention, (tasks, stop), move |partitions| partitions.clean(silence_ms_max));
+    }
+
+    fn every(
+        &self,
+        interval: Duration,
+        (tasks, stop): (&TaskTracker, &CancellationToken),
+        work: impl FnMut(&Self) + Send + 'static,
+    ) {
+        let (partitions, stop) = (self.clone(), stop.clone());
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tasks.spawn(async move {
+            let mut work = Some(work);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = ticks.tick() => {}
+                }
+                let (Some(mut turn), partitions) = (work.take(), partitions.clone()) else { return };
+                let done = tokio::task::spawn_blocking(move || {
+                    turn(&partitions);
+                    turn
+                });
+                work = done.await.ok();
+            }
+        });
+    }
+
+    fn flush(&self) {
+        for partition in self.all() {
+            if let Err(error) = partition.flush_if_old() {
+                tracing::error!(topic = %partition.topic, partition = partition.index.0, %error, "flush failed");
+            }
+        }
+    }
+
+    fn clean(&self, silence_ms_max: i64) {
+        for partition in self.all() {
+            match partition.clean(silence_ms_max) {
+                Ok(0) => {}
+                Ok(segments) => {
+                    let start = partition.log_start_offset().0;
+                    tracing::info!(topic = %partition.topic, partition = partition.index.0, segments, start, "deleted old segments");
+                }
+                Err(error) => {
+                    tracing::error!(topic = %partition.topic, partition = partition.index.0, %error, "retention failed");
+                }
+            }
+        }
+    }
+}
+
+fn millis(value: i64) -> Duration {
+    Duration::from_millis(u64::try_from(value).unwrap_or(1).max(1))
+}
