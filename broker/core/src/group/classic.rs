@@ -310,9 +310,10 @@ impl ClassicGroup {
         let mut known = std::mem::take(&mut self.members);
         known.extend(self.arriving.take().map(|member| (member.id.clone(), member)));
         for record in &value.members {
+            let recorded = Member::recorded(record, value.protocol.as_ref());
             let member = match known.remove(&record.member_id) {
-                Some(member) => Member { assignment: record.assignment.clone(), ..member },
-                None => Member::recorded(record, value.protocol.as_ref()),
+                Some(member) => member.confirmed(recorded, value.protocol.as_ref()),
+                None => recorded,
             };
             self.members.insert(member.id.clone(), member);
         }

@@ -79,6 +79,19 @@ impl Member {
         }
     }
 
+    /// The member as the log has it, with what only memory knows: parked requests, and the protocols that were not
+    /// agreed on.
+    pub(super) fn confirmed(self, recorded: Self, protocol: Option<&ByteString>) -> Self {
+        let is_current = self.metadata(protocol) == recorded.metadata(protocol);
+        Self {
+            protocols: if is_current { self.protocols } else { recorded.protocols },
+            awaiting_join: self.awaiting_join,
+            awaiting_sync: self.awaiting_sync,
+            is_new: self.is_new,
+            ..recorded
+        }
+    }
+
     /// The member for the log, with this assignment.
     pub(super) fn record(&self, protocol: Option<&ByteString>, assignment: Bytes) -> MemberMetadata {
         MemberMetadata {
