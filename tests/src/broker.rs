@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -114,8 +114,13 @@ impl TestBroker {
     }
 
     /// Ends it in order.
-    pub fn stop(&mut self) -> ExitStatus {
-        self.process.terminate(PATIENCE)
+    ///
+    /// # Panics
+    /// If it does not end in time, or with a status that says it failed.
+    pub fn stop(&mut self) {
+        let status = self.process.terminate(PATIENCE);
+        // Java passes the signal on as 128 + 15.
+        assert!(status.success() || (self.flavor == Flavor::Kafka && status.code() == Some(143)), "{status}");
     }
 
     /// Starts it again on the same data and port, and waits until it serves.

@@ -1,6 +1,7 @@
-// franz-go's part of the client tests; tests/clients/main.rs says what each phase must show.
+// franz-go's part of the client tests; tests/clients/main.rs says what each phase must show. The crash tests use
+// write and read.
 //
-// Usage: franz BOOTSTRAP NAME before|after
+// Usage: franz BOOTSTRAP TOPIC before|after|read|write COUNT
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"sort"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -38,10 +40,17 @@ func main() {
 	check(err)
 	defer client.Close()
 	s := &session{deadline, os.Args[1], os.Args[2], os.Args[2] + "-readers", client, kadm.NewClient(client)}
-	if os.Args[3] == "before" {
+	switch os.Args[3] {
+	case "before":
 		s.before()
-	} else {
+	case "after":
 		s.after()
+	case "read":
+		s.read()
+	case "write":
+		count, err := strconv.Atoi(os.Args[4])
+		check(err)
+		s.write(count)
 	}
 }
 
