@@ -5,16 +5,23 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use bytestring::ByteString;
 use milena_core::metadata::MetadataImage;
 use milena_protocol::NodeId;
+use milena_storage::{Disk, FsDisk, LogDirLock};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Listener};
 use crate::connection::RequestMemory;
 use crate::coordinator::Coordinators;
 use crate::metrics::Metrics;
 use crate::partitions::Partitions;
-use crate::quorum::QuorumHandle;
+use crate::quorum::{self, QuorumHandle};
+
+/// Memory that large requests in flight may hold together.
+const REQUEST_MEMORY_BYTES: usize = 32 * 1024 * 1024;
 
 /// The parts of a running broker.
 pub(crate) struct Broker {
@@ -26,9 +33,58 @@ pub(crate) struct Broker {
     pub(crate) quorum: QuorumHandle,
     pub(crate) metrics: Metrics,
     pub(crate) request_memory: RequestMemory,
+    _log_dir: LogDirLock,
 }
 
 impl Broker {
+    /// Locks the log directory, forms the quorum, recovers the partitions and joins the cluster.
+    pub(crate) async fn open(
+        config: Arc<Config>,
+        metrics: Metrics,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Arc<Self>> {
+        let disk: Arc<dyn Disk> = Arc::new(FsDisk);
+        let folder = &config.log_dir;
+        disk.create_dir_all(folder).with_context(|| format!("make log directory {}", folder.display()))?;
+        let log_dir = LogDirLock::acquire(folder)?
+            .with_context(|| format!("log directory {} is in use by another process", folder.display()))?;
+        let quorum = quorum::start(config.clone(), disk.clone()).await?;
+        let partitions = Partitions::open(&config, disk)?;
+        partitions.recover(&quorum.committed()).await?;
+        let broker = Arc::new(Self {
+            node_id: config.node_id,
+            cluster_id: quorum.identity().cluster_id.clone(),
+            coordinators: Coordinators::new(config.node_id, &config.properties),
+            partitions,
+            quorum,
+            metrics,
+            request_memory: RequestMemory::new(REQUEST_MEMORY_BYTES),
+            config,
+            _log_dir: log_dir,
+        });
+        let follower = broker.clone();
+        tokio::spawn(broker.quorum.clone().follow(move |delta, image| {
+            follower.partitions.apply(delta, image);
+            follower.coordinators.apply(&follower.partitions, delta, image);
+        }));
+        broker.quorum.unfence().await?;
+        broker.partitions.maintain(tasks, stop);
+        Ok(broker)
+    }
+
+    /// Ends coordinators and quorum, then makes every log durable and marks the directory clean.
+    pub(crate) async fn close(&self) -> anyhow::Result<()> {
+        self.coordinators.stop().await;
+        self.quorum.stop().await;
+        self.partitions.close(self.quorum.identity().broker_epoch).await
+    }
+
+    /// Whether the cluster counts this broker as alive.
+    pub(crate) fn is_unfenced(&self) -> bool {
+        self.image().broker(self.node_id).is_some_and(|broker| !broker.fenced)
+    }
+
     /// The newest committed metadata this broker has.
     pub(crate) fn image(&self) -> Arc<MetadataImage> {
         self.quorum.image()

@@ -14,7 +14,6 @@
 //! connection.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +53,8 @@ pub(crate) struct RequestMemory {
 impl RequestMemory {
     /// A bound of `bytes_max` bytes, rounded up to whole KiB.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        let total = u32::try_from(bytes_max.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
+        let total =
+            u32::try_from(bytes_max.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
         Self { permits: Arc::new(Semaphore::new(total as usize)), total }
     }
 
@@ -174,9 +174,12 @@ impl Connection {
             return Ok(None);
         };
         let claimed = i32::from_be_bytes(*prefix);
-        let length = usize::try_from(claimed).ok().filter(|length| *length <= self.frame_bytes_max).ok_or_else(|| {
-            Close::because(format!("request of {claimed} bytes is outside 0..={}", self.frame_bytes_max))
-        })?;
+        let length = usize::try_from(claimed)
+            .ok()
+            .filter(|length| *length <= self.frame_bytes_max)
+            .ok_or_else(|| {
+                Close::because(format!("request of {claimed} bytes is outside 0..={}", self.frame_bytes_max))
+            })?;
         if self.buffer.len() < 4 + length && length > UNACCOUNTED_FRAME_BYTES_MAX {
             self.receive_charged(length).await?;
         }
@@ -204,14 +207,16 @@ impl Connection {
                 // Doubling keeps a stalled frame at twice what really arrived.
                 self.buffer.reserve(missing.min(self.buffer.len().max(READ_CHUNK_BYTES)));
                 if self.stream.read_buf(&mut self.buffer).await.map_err(Close::from_io)? == 0 {
-                    return Err(Close::because(format!("stream ended with {missing} bytes of a frame missing")));
+                    return Err(Close::because(format!(
+                        "stream ended with {missing} bytes of a frame missing"
+                    )));
                 }
             }
             Ok(())
         };
-        timeout(CHARGED_FRAME_TIMEOUT, receive)
-            .await
-            .unwrap_or_else(|_| Err(Close::because(format!("frame of {length} bytes took too long to arrive"))))
+        timeout(CHARGED_FRAME_TIMEOUT, receive).await.unwrap_or_else(|_| {
+            Err(Close::because(format!("frame of {length} bytes took too long to arrive")))
+        })
     }
 
     async fn start(&mut self, frame: Bytes, memory: Option<OwnedSemaphorePermit>) -> Result<(), Close> {
@@ -278,4 +283,3 @@ impl Close {
         Self::from_end(ordinary(error))
     }
 }
-

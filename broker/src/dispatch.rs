@@ -101,7 +101,7 @@ macro_rules! apis {
                 {
                     let request: $request = decode(&frame)?;
                     Ok(Box::pin(async move {
-                        let answer = Answer::from(api::$module::handle(&broker, &context, request).await);
+                        let answer: Answer<<$request as Request>::Response> = Answer::from(api::$module::handle(&broker, &context, request).await);
                         respond(&frame, answer)
                     }))
                 })*

@@ -36,8 +36,6 @@ use crate::metrics::Metrics;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Memory that large requests in flight may hold together.
-const REQUEST_MEMORY_BYTES: usize = 32 * 1024 * 1024;
 /// How long an orderly stop waits for requests in flight.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -83,12 +81,13 @@ async fn run(mut config: Config, http_listen: &str) -> anyhow::Result<()> {
     let tasks = TaskTracker::new();
     let bound = server::bind(&mut config).await?;
     let pages = http::Pages { metrics: Metrics::new(), broker: Arc::new(OnceLock::new()) };
-    let socket = TcpListener::bind(http_listen).await.with_context(|| format!("bind http listener {http_listen}"))?;
+    let socket =
+        TcpListener::bind(http_listen).await.with_context(|| format!("bind http listener {http_listen}"))?;
     tracing::info!(address = %socket.local_addr()?, "serving metrics and health");
     let pages_stop = CancellationToken::new();
     tokio::spawn(http::serve(socket, pages.clone(), pages_stop.clone()));
 
-    let broker = open(Arc::new(config), pages.metrics.clone()).await?;
+    let broker = Broker::open(Arc::new(config), pages.metrics.clone(), &tasks, &stop).await?;
     server::accept(&broker, bound, &tasks, &stop);
     pages.broker.set(broker.clone()).ok();
     tracing::info!(node_id = broker.node_id.0, cluster_id = %broker.cluster_id, "broker started");
@@ -104,7 +103,7 @@ async fn run(mut config: Config, http_listen: &str) -> anyhow::Result<()> {
     if tokio::time::timeout(DRAIN_TIMEOUT, tasks.wait()).await.is_err() {
         tracing::warn!(connections = tasks.len(), "closing connections that did not drain");
     }
-    close(&broker).await?;
+    broker.close().await?;
     pages_stop.cancel();
     tracing::info!("broker stopped");
     failure.map_or(Ok(()), Err)

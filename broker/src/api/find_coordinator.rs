@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use milena_protocol::ErrorCode;
-use milena_protocol::messages::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
+use milena_protocol::messages::find_coordinator::{
+    Coordinator, FindCoordinatorRequest, FindCoordinatorResponse,
+};
 
 use crate::api::unbuilt;
 use crate::broker::{Broker, RequestContext};
@@ -60,7 +62,7 @@ async fn find(broker: &Arc<Broker>, context: &RequestContext, key_type: i8, key:
         node_id: -1,
         port: -1,
         error_code: error.code(),
-        error_message: Some(ByteString::from_static(error.message())),
+        error_message: Some(ByteString::from_static(error.name())),
         ..Default::default()
     }
 }
@@ -72,7 +74,9 @@ async fn group_coordinator(
 ) -> Result<(i32, ByteString, i32), ErrorCode> {
     let partition = broker.coordinators.partition_for(broker, group).await?;
     let image = broker.image();
-    let leader = image.leader(crate::coordinator::OFFSETS_TOPIC, partition).ok_or(ErrorCode::CoordinatorNotAvailable)?;
+    let leader = image
+        .leader(crate::coordinator::OFFSETS_TOPIC, partition)
+        .ok_or(ErrorCode::CoordinatorNotAvailable)?;
     let endpoint =
         image.endpoint(leader, &context.listener.name).ok_or(ErrorCode::CoordinatorNotAvailable)?;
     Ok((leader.0, endpoint.host.clone(), i32::from(endpoint.port)))
