@@ -16,6 +16,9 @@ case $1 in
     nft list tables 2> /dev/null > "$run/tables"
     echo 1 > /proc/sys/net/ipv4/ip_forward
     ip link show "$bridge" > /dev/null 2>&1 || ip link add "$bridge" type bridge
+    # Without an address of its own a bridge takes that of one of its ports, and changes it as pods come and go: pods that
+    # remember the old one could reach neither DNS nor the API server until they ask again.
+    ip link set "$bridge" address "$bridge_address"
     ip address replace "$address/16" dev "$bridge"
     ip link set "$bridge" up
     ip route replace "$services" dev "$bridge"

@@ -4,6 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../paths.sh"
 
 bridge=cni0
+bridge_address=0a:58:0a:f4:00:01
 # The bridge's address is where the API server, DNS and every kubelet answer: nothing listens on the outside.
 address=10.244.0.1
 pods=10.244.0.0/16
