@@ -41,7 +41,7 @@ const TOO_MANY_REQUESTS: u16 = 429;
 pub(crate) enum ClusterError {
     #[error(transparent)]
     Apply(#[from] ApplyError),
-    #[error("evict {pod}: {source}")]
+    #[error("evict {pod}: {}", report::told(source))]
     EvictionFailed { pod: String, source: Box<kube::Error> },
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -108,17 +108,19 @@ async fn realise(
 ) -> Result<Finding, ClusterError> {
     let cluster_id = observed.cluster_id(cluster);
     let around = Surroundings { cluster_id: &cluster_id, operator_namespace: &operator.options.namespace };
+    // Whether pods have something new to come: then the caches are behind.
     let mut changed = false;
     for manifest in build::build(&validated, around) {
         let cached = observed.objects.get(&(manifest.kind, manifest.name.clone()));
         match apply::apply(&operator.client, &validated.key, &manifest, cached, &operator.normalised).await {
-            Ok(written) => changed |= written,
+            Ok(written) => changed |= written && manifest.kind == Kind::StatefulSet,
             Err(error) => {
+                let again = if error.is_farewell() { Again::Never } else { Again::Backoff };
                 tracing::warn!(cluster = %validated.key, %error, "apply failed");
                 operator.metrics.failed("cluster", error.reason());
                 let outlook = Outlook::failing(error.reason(), error.to_string());
                 let (cluster_id, validated) = (Some(cluster_id), Some(validated));
-                return Ok(Finding { outlook, again: Again::Backoff, cluster_id, validated });
+                return Ok(Finding { outlook, again, cluster_id, validated });
             }
         }
     }
@@ -127,7 +129,7 @@ async fn realise(
     Ok(Finding { outlook, again, cluster_id: Some(cluster_id), validated: Some(validated) })
 }
 
-/// Evicts the pods whose turn it is. After a change the caches are behind: the next event comes from it.
+/// Evicts the pods whose turn it is. After a change of the StatefulSet the next event comes from it.
 async fn roll_on(
     operator: &Operator,
     key: &ClusterKey,

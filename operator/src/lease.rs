@@ -15,6 +15,7 @@ use kube::{Api, Client};
 use tokio::time::{Instant, sleep};
 
 use crate::names::MANAGER;
+use crate::report::told;
 
 const CONFLICT: u16 = 409;
 
@@ -48,7 +49,7 @@ impl Candidate {
                 Ok(None) => reached(true),
                 Err(error) => {
                     reached(false);
-                    tracing::warn!(%error, "the Lease could not be read or taken");
+                    tracing::warn!(error = told(&error), "the Lease could not be read or taken");
                 }
             }
             sleep(self.duration / 6).await;
@@ -68,9 +69,9 @@ impl Candidate {
                 Ok(None) => match self.leases.get_opt(LEASE).await {
                     Ok(Some(found)) if self.is_ours(&found) => lease = found,
                     Ok(_) => return tracing::error!("somebody else took the Lease"),
-                    Err(error) => tracing::warn!(%error, "the Lease could not be read"),
+                    Err(error) => tracing::warn!(error = told(&error), "the Lease could not be read"),
                 },
-                Err(error) => tracing::warn!(%error, "the Lease could not be renewed"),
+                Err(error) => tracing::warn!(error = told(&error), "the Lease could not be renewed"),
             }
         }
         tracing::error!("the Lease could not be renewed in time");
@@ -86,7 +87,7 @@ impl Candidate {
             spec.holder_identity = None;
         }
         if let Err(error) = self.leases.replace(LEASE, &params(), &lease).await {
-            tracing::warn!(%error, "the Lease could not be released");
+            tracing::warn!(error = told(&error), "the Lease could not be released");
         }
     }
 

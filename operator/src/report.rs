@@ -23,10 +23,18 @@ const NOT_FOUND: u16 = 404;
 
 /// Why a status could not be written.
 #[derive(Debug, Error)]
-#[error("write the status of {name}: {source}")]
+#[error("write the status of {name}: {}", told(source))]
 pub(crate) struct ReportError {
     name: String,
     source: Box<kube::Error>,
+}
+
+/// An error in the words of the API server, without the rest of its answer.
+pub(crate) fn told(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Reports on a cluster; `outlook` where there is one to tell people about.

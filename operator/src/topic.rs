@@ -89,7 +89,11 @@ pub(crate) async fn reconcile(operator: &Operator, key: &ClusterKey) -> Result<A
     };
     let writes: Vec<_> = others.into_iter().map(settle).collect();
     first_error(stream::iter(writes).buffer_unordered(WRITES_AT_ONCE)).await?;
-    owners.retain(|owner| !is_paused(&*owner.resource));
+    let (paused, owners): (Vec<_>, Vec<_>) =
+        owners.into_iter().partition(|owner| is_paused(&*owner.resource));
+    for owner in paused.iter().filter(|owner| !owner.is_going()) {
+        pause(operator, &owner.resource).await?;
+    }
     match cluster {
         Some(cluster) if !owners.is_empty() => with_cluster(operator, key, &cluster, owners).await,
         _ => {

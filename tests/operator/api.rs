@@ -18,6 +18,8 @@ pub(crate) fn resource(kind: &str) -> ApiResource {
         "StatefulSet" => ("apps", "v1", "statefulsets"),
         "Role" => ("rbac.authorization.k8s.io", "v1", "roles"),
         "RoleBinding" => ("rbac.authorization.k8s.io", "v1", "rolebindings"),
+        "ClusterRole" => ("rbac.authorization.k8s.io", "v1", "clusterroles"),
+        "ClusterRoleBinding" => ("rbac.authorization.k8s.io", "v1", "clusterrolebindings"),
         "PodDisruptionBudget" => ("policy", "v1", "poddisruptionbudgets"),
         "NetworkPolicy" => ("networking.k8s.io", "v1", "networkpolicies"),
         "Lease" => ("coordination.k8s.io", "v1", "leases"),

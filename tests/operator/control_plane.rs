@@ -4,10 +4,12 @@
 //! One serves all tests of a run; each test has namespaces of its own. Nothing schedules or runs pods. The audit log tells
 //! who asked for what.
 
+use std::collections::HashSet;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -36,6 +38,8 @@ pub(crate) struct ControlPlane {
     server: String,
     folder: TempDir,
     authority: Authority,
+    /// The users that have a kubeconfig already.
+    users: Mutex<HashSet<String>>,
     _processes: Vec<Child>,
 }
 
@@ -68,7 +72,8 @@ impl ControlPlane {
             spawn(folder.path(), "etcd", &etcd_flags(folder.path(), etcd, etcd_peer))?,
             spawn(folder.path(), "kube-apiserver", &server_flags(folder.path(), etcd, secure))?,
         ];
-        let mut plane = Self { server, folder, authority, _processes: Vec::new() };
+        let users = Mutex::default();
+        let mut plane = Self { server, folder, authority, users, _processes: Vec::new() };
         let admin = plane.kubeconfig("admin", &["system:masters"])?;
         plane.await_ready().await?;
         let flags = [
@@ -97,10 +102,14 @@ impl ControlPlane {
         Ok(Client::try_from(config)?)
     }
 
-    /// A kubeconfig for `user`; its certificate is made anew.
+    /// A kubeconfig for `user`, made when it is first asked for.
     pub(crate) fn kubeconfig(&self, user: &str, groups: &[&str]) -> Result<PathBuf> {
-        let (certificate, key) = self.authority.issue(user, groups, &[])?;
         let path = |kind: &str| self.folder.path().join(format!("{user}.{kind}"));
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if !users.insert(user.to_owned()) {
+            return Ok(path("kubeconfig"));
+        }
+        let (certificate, key) = self.authority.issue(user, groups, &[])?;
         fs::write(path("crt"), certificate)?;
         fs::write(path("key"), key)?;
         let config = json!({

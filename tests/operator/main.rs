@@ -3,4 +3,6 @@
 mod api;
 mod cluster;
 mod control_plane;
+mod process;
 mod stage;
+mod topic;

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, ValidationDirective};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
 use milena_tests::{Process, TestBroker, paths};
@@ -22,7 +22,7 @@ const LEASE_SECONDS: &str = "3";
 pub(crate) struct Stage {
     plane: &'static ControlPlane,
     client: Client,
-    /// The test's first namespace; the operator's Lease is there too.
+    /// The test's first namespace.
     pub(crate) namespace: String,
     others: Vec<String>,
 }
@@ -36,15 +36,13 @@ impl Stage {
     pub(crate) async fn with_others(name: &str, others: &[&str]) -> Result<Self> {
         let plane = ControlPlane::shared().await;
         let namespace = format!("{name}-{}", &uuid::Uuid::new_v4().simple().to_string()[..6]);
-        let others = others.iter().map(|other| format!("{namespace}-{other}")).collect();
+        let others: Vec<_> = others.iter().map(|other| format!("{namespace}-{other}")).collect();
         let stage = Self { plane, client: plane.admin().await?, namespace, others };
-        for namespace in stage.namespaces() {
-            let namespaces: Api<DynamicObject> = Api::all_with(stage.client.clone(), &resource("Namespace"));
+        for namespace in stage.namespaces().chain([&stage.home()]) {
             let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-            namespaces.create(&PostParams::default(), &serde_json::from_value(body)?).await?;
-            stage.grant(namespace, "milena", chart_rules()?).await?;
+            stage.namespaces_api().create(&PostParams::default(), &serde_json::from_value(body)?).await?;
         }
-        stage.grant(&stage.namespace, "lease", lease_rules()).await?;
+        stage.grant().await?;
         Ok(stage)
     }
 
@@ -62,12 +60,22 @@ impl Stage {
         format!("operator-{}", self.namespace)
     }
 
-    async fn grant(&self, namespace: &str, name: &str, rules: Value) -> Result<()> {
-        let reference = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name});
-        let user = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": self.user()});
-        self.apply_in(namespace, "Role", name, json!({"rules": rules})).await?;
-        self.apply_in(namespace, "RoleBinding", name, json!({"roleRef": reference, "subjects": [user]}))
-            .await?;
+    /// Where the operator lives.
+    fn home(&self) -> String {
+        self.other("operator")
+    }
+
+    /// What the chart grants to an operator that serves all namespaces.
+    async fn grant(&self) -> Result<()> {
+        let user = json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": self.user()}]);
+        let reference = |kind: &str, name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name});
+        let name = self.user();
+        self.apply_global("ClusterRole", &name, json!({"rules": chart_rules()?})).await?;
+        let binding = json!({"roleRef": reference("ClusterRole", &name), "subjects": user});
+        self.apply_global("ClusterRoleBinding", &name, binding).await?;
+        self.apply_in(&self.home(), "Role", "lease", json!({"rules": lease_rules()})).await?;
+        let binding = json!({"roleRef": reference("Role", "lease"), "subjects": user});
+        self.apply_in(&self.home(), "RoleBinding", "lease", binding).await?;
         Ok(())
     }
 
@@ -86,7 +94,7 @@ impl Stage {
             .args(["--drift-interval", DRIFT_INTERVAL, "--lease-duration", LEASE_SECONDS])
             .env("KUBECONFIG", self.plane.kubeconfig(&self.user(), &[])?)
             .env("MILENA_WATCH_NAMESPACES", self.namespaces().cloned().collect::<Vec<_>>().join(","))
-            .env("MILENA_NAMESPACE", &self.namespace)
+            .env("MILENA_NAMESPACE", self.home())
             .env("NO_COLOR", "1")
             .env("POD_NAME", identity);
         if let Some(broker) = broker {
@@ -114,6 +122,12 @@ impl Stage {
         Api::namespaced_with(self.client.clone(), namespace, &resource(kind))
     }
 
+    /// Who holds the Lease.
+    pub(crate) async fn leader(&self) -> Option<String> {
+        let lease = self.api(&self.home(), "Lease").get_opt("milena-operator").await.ok()??;
+        lease.data["spec"]["holderIdentity"].as_str().map(str::to_owned)
+    }
+
     /// Creates or changes an object of the first namespace, as a person with `kubectl apply` does.
     pub(crate) async fn apply(
         &self,
@@ -129,15 +143,13 @@ impl Stage {
         namespace: &str,
         kind: &str,
         name: &str,
-        mut body: Value,
+        body: Value,
     ) -> Result<DynamicObject, kube::Error> {
-        let resource = resource(kind);
-        body["apiVersion"] = json!(resource.api_version);
-        body["kind"] = json!(kind);
-        body["metadata"]["name"] = json!(name);
-        let params =
-            PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..person() };
-        self.api(namespace, kind).patch(name, &params, &Patch::Apply(body)).await
+        apply(&self.api(namespace, kind), kind, name, body).await
+    }
+
+    async fn apply_global(&self, kind: &str, name: &str, body: Value) -> Result<DynamicObject, kube::Error> {
+        apply(&Api::all_with(self.client.clone(), &resource(kind)), kind, name, body).await
     }
 
     /// Changes an object behind the operator's back.
@@ -169,6 +181,23 @@ impl Stage {
     pub(crate) async fn await_gone(&self, kind: &str, name: &str) {
         let gone = || async { self.get(kind, name).await.is_none().then_some(()) };
         until(&format!("{kind} {name} is gone"), gone).await;
+    }
+
+    /// Asks for the deletion of the first namespace.
+    pub(crate) async fn delete_namespace(&self) -> Result<()> {
+        self.namespaces_api().delete(&self.namespace, &DeleteParams::background()).await?;
+        Ok(())
+    }
+
+    /// Waits until the first namespace is gone.
+    pub(crate) async fn await_namespace_gone(&self) {
+        let api = self.namespaces_api();
+        let gone = || async { api.get_opt(&self.namespace).await.ok()?.is_none().then_some(()) };
+        until("the namespace is gone", gone).await;
+    }
+
+    fn namespaces_api(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &resource("Namespace"))
     }
 
     /// Waits until a condition of the present generation has this status and reason, and yields its message.
@@ -237,9 +266,18 @@ impl Stage {
     }
 }
 
-/// The field manager of a person.
-fn person() -> PatchParams {
-    PatchParams::apply("person").force()
+async fn apply(
+    api: &Api<DynamicObject>,
+    kind: &str,
+    name: &str,
+    mut body: Value,
+) -> Result<DynamicObject, kube::Error> {
+    body["apiVersion"] = json!(resource(kind).api_version);
+    body["kind"] = json!(kind);
+    body["metadata"]["name"] = json!(name);
+    let mut params = PatchParams::apply("person").force();
+    params.field_validation = Some(ValidationDirective::Strict);
+    api.patch(name, &params, &Patch::Apply(body)).await
 }
 
 /// The rules that the chart grants, read from its template.

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::build::{Kind, Manifest};
 use crate::names::{ClusterKey, MANAGER};
+use crate::report::told;
 
 /// Why an object could not be applied. The variant's name is the reason in conditions, Events and metrics.
 #[derive(Debug, Error)]
@@ -19,11 +20,19 @@ pub(crate) enum ApplyError {
     ObjectConflict { kind: Kind, name: String, owner: String },
     #[error("{kind:?} {name} belongs to an earlier cluster of this name and is about to go")]
     EarlierCluster { kind: Kind, name: String },
-    #[error("apply {kind:?} {name}: {source}")]
+    #[error("apply {kind:?} {name}: {}", told(source))]
     ApplyFailed { kind: Kind, name: String, source: Box<kube::Error> },
 }
 
 impl ApplyError {
+    /// Whether the namespace is being deleted, and the cluster with it.
+    pub(crate) fn is_farewell(&self) -> bool {
+        let Self::ApplyFailed { source, .. } = self else { return false };
+        let kube::Error::Api(status) = source.as_ref() else { return false };
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+    }
+
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::ObjectConflict { .. } => "ObjectConflict",
@@ -60,7 +69,7 @@ impl Normalised {
     }
 }
 
-/// Applies `manifest` unless `cached` already says the same. True when something was written.
+/// Applies `manifest` unless `cached` already says the same. True when the object changed.
 pub(crate) async fn apply(
     client: &Client,
     key: &ClusterKey,
@@ -93,8 +102,11 @@ pub(crate) async fn apply(
     params.field_validation = Some(ValidationDirective::Strict);
     let stored = api.patch(&manifest.name, &params, &Patch::Apply(&manifest.body)).await.map_err(failed)?;
     tracing::info!(cluster = %key, kind = ?manifest.kind, name = manifest.name, "applied");
-    normalised.learn(key, manifest, &serde_json::to_value(stored).unwrap_or_default());
-    Ok(true)
+    let stored = serde_json::to_value(stored).unwrap_or_default();
+    normalised.learn(key, manifest, &stored);
+    // Writing what was there already leaves the version as it was.
+    Ok(cached
+        .is_none_or(|cached| cached["metadata"]["resourceVersion"] != stored["metadata"]["resourceVersion"]))
 }
 
 /// An object is ours when our cluster owns it, or when nobody does and it carries our labels.

@@ -156,3 +156,6 @@ fn config(cluster: &KafkaCluster) -> Result<BTreeMap<String, String>, Refusal> {
     };
     cluster.spec.config.iter().map(text).collect()
 }
+
+#[cfg(test)]
+mod tests;

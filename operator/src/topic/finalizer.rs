@@ -10,13 +10,14 @@ use thiserror::Error;
 
 use crate::crd::KafkaTopic;
 use crate::operator::Operator;
+use crate::report::told;
 
 const FINALIZER: &str = "kafka.milena.dev/topic";
 const NOT_FOUND: u16 = 404;
 
 /// Why the finalizers of a resource could not be changed; a conflict means that a newer version is on its way here.
 #[derive(Debug, Error)]
-#[error("change the finalizers of {name}: {source}")]
+#[error("change the finalizers of {name}: {}", told(source))]
 pub(crate) struct FinalizerError {
     name: String,
     source: Box<kube::Error>,

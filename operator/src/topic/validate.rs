@@ -171,3 +171,6 @@ fn validate(topic: &KafkaTopic, brokers: i32) -> Result<ValidatedTopic, Refusal>
 pub(crate) fn deletes(topic: &KafkaTopic) -> bool {
     topic.spec.deletion_policy == DeletionPolicy::Delete
 }
+
+#[cfg(test)]
+mod tests;
