@@ -3,6 +3,8 @@
 //! The tests share the operator, so only one of them runs at a time. A namespace goes with its fixture, failed tests' too,
 //! after everything about it has been printed.
 
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -184,13 +186,33 @@ pub(crate) fn take_turn() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Once per run: the client's image is in the cluster, and nobody else's clusters are.
+/// Waits for a demo that runs; it waits for these tests the same way.
+fn lock_cluster() -> Result<File> {
+    let cache = match std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()) {
+        Some(cache) => PathBuf::from(cache),
+        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cache"),
+    };
+    let path = cache.join("milena/kubernetes/turn");
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .with_context(|| format!("open {}", path.display()))?;
+    file.lock().context("lock the cluster")?;
+    Ok(file)
+}
+
+/// Once per run: the cluster is ours alone, and the client's image is in it.
 pub(crate) fn prepare() -> Result<()> {
-    static PREPARED: OnceLock<Result<(), String>> = OnceLock::new();
-    let outcome = PREPARED.get_or_init(|| {
-        load_client_image().and_then(|()| require_own_cluster()).map_err(|e| format!("{e:#}"))
-    });
-    outcome.clone().map_err(|error| anyhow!(error))
+    static PREPARED: OnceLock<Result<File, String>> = OnceLock::new();
+    let prepare = || {
+        let lock = lock_cluster()?;
+        load_client_image()?;
+        require_own_cluster()?;
+        Ok(lock)
+    };
+    let outcome = PREPARED.get_or_init(|| prepare().map_err(|error: anyhow::Error| format!("{error:#}")));
+    outcome.as_ref().map(drop).map_err(|error| anyhow!(error.clone()))
 }
 
 fn load_client_image() -> Result<()> {

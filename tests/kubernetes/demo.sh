@@ -11,6 +11,10 @@ namespace=${DEMO_NAMESPACE:-truck-gps}
 operator_namespace=${DEMO_OPERATOR_NAMESPACE:-milena-system}
 partitions=10
 export KUBECONFIG=${KUBECONFIG:-${XDG_CACHE_HOME:-$HOME/.cache}/milena/kubernetes/run/kubeconfig}
+# The end-to-end tests take the operator away for moments: the two wait for each other.
+turn=${XDG_CACHE_HOME:-$HOME/.cache}/milena/kubernetes/turn
+exec 9>> "$turn"
+flock --wait 900 9 || { echo "something else has been using the cluster for 15 minutes ($turn)" >&2; exit 1; }
 
 started=$SECONDS
 section() { printf '\n== %s   (%d s)\n' "$*" $((SECONDS - started)); }
