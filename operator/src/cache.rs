@@ -1,7 +1,6 @@
 //! What the API server has, kept up to date by watches: reconciling reads from here and asks the API server nothing.
 
 use std::fmt::Debug;
-use std::future::Future;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -203,13 +202,9 @@ impl Caches {
     }
 }
 
-fn ready<K: Resource<DynamicType = ()> + Clone + 'static>(
-    cache: &Cache<K>,
-) -> impl Future<Output = anyhow::Result<()>> + use<'_, K> {
-    async move {
-        for store in &cache.stores {
-            store.wait_until_ready().await?;
-        }
-        Ok(())
+async fn ready<K: Resource<DynamicType = ()> + Clone + 'static>(cache: &Cache<K>) -> anyhow::Result<()> {
+    for store in &cache.stores {
+        store.wait_until_ready().await?;
     }
+    Ok(())
 }

@@ -98,7 +98,7 @@ where
     if known {
         return;
     }
-    let note: String = message.chars().scan(0, |bytes, c| within(bytes, c)).collect();
+    let note: String = message.chars().scan(0, within).collect();
     let event = Event {
         type_: EventType::Warning,
         reason: reason.clone(),

@@ -23,117 +23,134 @@ use crate::lease::Candidate;
 use crate::metrics::Metrics;
 use crate::names::{ClusterKey, MANAGER};
 use crate::operator::Operator;
-use crate::queue::{Again, Queue};
+use crate::queue::Again;
 use crate::{cluster, topic};
 
 /// Clusters worked on at a time, and clusters whose topics are worked on at a time.
 const WORKERS: usize = 8;
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// Shorter than a Lease holds without renewal: what is still under way must end before somebody else may begin.
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// What all parts of the process share.
+#[derive(Clone)]
+struct Process {
+    options: RunOptions,
+    client: Client,
+    metrics: Metrics,
+    readiness: Readiness,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
 
 /// Runs until SIGTERM or SIGINT, or until the Lease is lost.
 pub(crate) async fn run(options: RunOptions) -> anyhow::Result<()> {
-    let stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     stop_on_signals(&stop)?;
-    let metrics = Metrics::default();
-    let readiness = Readiness::default();
+    let (metrics, readiness) = (Metrics::default(), Readiness::default());
     let socket = TcpListener::bind(options.http_listen)
         .await
         .with_context(|| format!("bind {}", options.http_listen))?;
-    tracing::info!(address = %socket.local_addr()?, "pages are served");
+    tracing::info!(address = %socket.local_addr()?, "serving metrics and health");
     tasks.spawn(http::serve(socket, metrics.clone(), readiness.clone(), stop.clone()));
     let client = Client::try_default().await.context("find the API server")?;
     let candidate =
         Candidate::new(client.clone(), &options.namespace, &options.identity, options.lease_duration);
     let acquired = stop.run_until_cancelled(candidate.acquire(|reached| readiness.set(reached))).await;
     let Some(lease) = acquired else { return Ok(()) };
-    readiness.set(false);
-    metrics.lead(true);
-    tracing::info!(identity = options.identity, "leading");
-    let lead = lead(client, options, metrics, &stop, &tasks, readiness);
+    let process = Process { options, client, metrics, readiness, stop, tasks };
     let outcome = tokio::select! {
-        outcome = lead => outcome,
+        outcome = process.lead() => outcome,
+        // Nothing of what is under way may go on.
         () = candidate.hold(lease) => std::process::exit(1),
     };
-    stop.cancel();
-    tasks.close();
-    if tokio::time::timeout(STOP_TIMEOUT, tasks.wait()).await.is_err() {
-        tracing::warn!("some work did not end in time");
-    }
+    process.end().await;
     candidate.release().await;
     outcome
 }
 
-async fn lead(
-    client: Client,
-    options: RunOptions,
-    metrics: Metrics,
-    stop: &CancellationToken,
-    tasks: &TaskTracker,
-    readiness: Readiness,
-) -> anyhow::Result<()> {
-    let queues = Arc::new(Queues::default());
-    let watches = Watches {
-        client: client.clone(),
-        namespaces: options.scope.namespaces(),
-        queues: queues.clone(),
-        stop: stop.clone(),
-        tasks,
-    };
-    let Some(caches) = stop.run_until_cancelled(watches.start()).await.transpose()? else { return Ok(()) };
-    let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(options.identity.clone()) };
-    let operator = Arc::new(Operator {
-        events: Recorder::new(client.clone(), reporter),
-        sessions: Sessions::new(options.broker_address_override.clone()),
-        normalised: Normalised::default(),
-        client,
-        options,
-        caches,
-        queues,
-        metrics,
-    });
-    for _ in 0..WORKERS {
-        tasks.spawn(work_on_clusters(operator.clone(), stop.clone()));
-        tasks.spawn(work_on_topics(operator.clone(), stop.clone()));
+impl Process {
+    async fn lead(&self) -> anyhow::Result<()> {
+        tracing::info!(identity = self.options.identity, "leading");
+        self.readiness.set(false);
+        self.metrics.lead(true);
+        let Some(operator) = self.stop.run_until_cancelled(self.operator()).await.transpose()? else {
+            return Ok(());
+        };
+        let operator = Arc::new(operator);
+        for _ in 0..WORKERS {
+            self.tasks.spawn(work_on_clusters(operator.clone(), self.stop.clone()));
+            self.tasks.spawn(work_on_topics(operator.clone(), self.stop.clone()));
+        }
+        self.readiness.set(true);
+        self.stop.cancelled().await;
+        Ok(())
     }
-    readiness.set(true);
-    stop.cancelled().await;
-    Ok(())
+
+    /// Begins to watch, and waits until everything there is has been seen.
+    async fn operator(&self) -> anyhow::Result<Operator> {
+        let queues = Arc::new(Queues::default());
+        let watches = Watches {
+            client: self.client.clone(),
+            namespaces: self.options.scope.namespaces(),
+            queues: queues.clone(),
+            stop: self.stop.clone(),
+            tasks: &self.tasks,
+        };
+        let reporter =
+            Reporter { controller: MANAGER.to_owned(), instance: Some(self.options.identity.clone()) };
+        Ok(Operator {
+            caches: watches.start().await?,
+            queues,
+            events: Recorder::new(self.client.clone(), reporter),
+            sessions: Sessions::new(self.options.broker_address_override.clone()),
+            normalised: Normalised::default(),
+            client: self.client.clone(),
+            options: self.options.clone(),
+            metrics: self.metrics.clone(),
+        })
+    }
+
+    async fn end(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(STOP_TIMEOUT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some work did not end in time");
+        }
+    }
 }
 
 async fn work_on_clusters(operator: Arc<Operator>, stop: CancellationToken) {
-    while let Some(key) = stop.run_until_cancelled(operator.queues.clusters.next()).await {
+    let queue = &operator.queues.clusters;
+    while let Some(key) = stop.run_until_cancelled(queue.next()).await {
         let begun = Instant::now();
         let result = cluster::reconcile(&operator, &key).await;
-        let result = result.map_err(|error| (error.reason(), error.to_string()));
-        finish(&operator, "cluster", &operator.queues.clusters, key, begun, result);
+        operator.metrics.passed("cluster", begun.elapsed());
+        let again =
+            result.unwrap_or_else(|error| failed(&operator, "cluster", &key, (error.reason(), &error)));
+        queue.done(&key, again);
     }
 }
 
 async fn work_on_topics(operator: Arc<Operator>, stop: CancellationToken) {
-    while let Some(key) = stop.run_until_cancelled(operator.queues.topics.next()).await {
+    let queue = &operator.queues.topics;
+    while let Some(key) = stop.run_until_cancelled(queue.next()).await {
         let begun = Instant::now();
         let result = topic::reconcile(&operator, &key).await;
-        let result = result.map_err(|error| (error.reason(), error.to_string()));
-        finish(&operator, "topic", &operator.queues.topics, key, begun, result);
+        operator.metrics.passed("topic", begun.elapsed());
+        let again = result.unwrap_or_else(|error| failed(&operator, "topic", &key, (error.reason(), &error)));
+        queue.done(&key, again);
     }
 }
 
-fn finish(
+fn failed(
     operator: &Operator,
     kind: &'static str,
-    queue: &Queue,
-    key: ClusterKey,
-    begun: Instant,
-    result: Result<Again, (&'static str, String)>,
-) {
-    operator.metrics.passed(kind, begun.elapsed());
-    let again = result.unwrap_or_else(|(reason, error)| {
-        tracing::warn!(kind, cluster = %key, reason, error, "a pass failed and is tried again");
-        operator.metrics.failed(kind, reason);
-        Again::Backoff
-    });
-    queue.done(&key, again);
+    key: &ClusterKey,
+    (reason, error): (&'static str, &dyn std::error::Error),
+) -> Again {
+    tracing::warn!(kind, cluster = %key, reason, %error, "a pass failed and is tried again");
+    operator.metrics.failed(kind, reason);
+    Again::Backoff
 }
 
 fn stop_on_signals(stop: &CancellationToken) -> anyhow::Result<()> {

@@ -45,7 +45,12 @@ impl ApplyError {
 /// What the API server made of manifests that it stores in another form (`0.5` processors become `500m`), so that the
 /// same manifest is not applied again and again. One entry for each object at most.
 #[derive(Debug, Default)]
-pub(crate) struct Normalised(Mutex<HashMap<(Kind, String, String), (Value, Value)>>);
+pub(crate) struct Normalised(Mutex<HashMap<Place, Form>>);
+
+/// Kind, namespace and name.
+type Place = (Kind, String, String);
+/// A manifest, and the part of the stored object that it speaks of.
+type Form = (Value, Value);
 
 impl Normalised {
     fn matches(&self, key: &ClusterKey, manifest: &Manifest, cached: &Value) -> bool {

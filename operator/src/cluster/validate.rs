@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements};
 use kube::ResourceExt;
+use milena_core::config::{Properties, broker as registry};
 use thiserror::Error;
 
 use crate::crd::{KafkaCluster, Listener, ListenerType, PodTemplate, Storage};
@@ -154,7 +155,25 @@ fn config(cluster: &KafkaCluster) -> Result<BTreeMap<String, String>, Refusal> {
             problem: "a value is text, a number or a flag".to_owned(),
         }),
     };
-    cluster.spec.config.iter().map(text).collect()
+    let config: BTreeMap<_, _> = cluster.spec.config.iter().map(text).collect::<Result<_, _>>()?;
+    check_keys(&config)?;
+    Ok(config)
+}
+
+/// A broker does not start with a key that it does not know or cannot read: better no change than no broker.
+fn check_keys(config: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    let mut properties = Properties::default();
+    for (key, value) in config {
+        let refuse = |problem: String| Err(Refusal::InvalidConfig { key: key.clone(), problem });
+        if let Err(error) = properties.set(key, value) {
+            return refuse(error.to_string());
+        }
+        let default = registry::key(key).and_then(|known| known.default).unwrap_or_default();
+        if registry::is_security(key) && value.trim() != default {
+            return refuse("is a security key, which this version does not enforce".to_owned());
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

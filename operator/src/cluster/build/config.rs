@@ -38,6 +38,8 @@ fn defaults(brokers: i32) -> BTreeMap<String, String> {
     [
         ("default.replication.factor", &replicas),
         ("offsets.topic.replication.factor", &replicas),
+        ("share.coordinator.state.topic.replication.factor", &replicas),
+        ("share.coordinator.state.topic.min.isr", &in_sync),
         ("transaction.state.log.replication.factor", &replicas),
         ("transaction.state.log.min.isr", &in_sync),
     ]

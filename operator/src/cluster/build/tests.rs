@@ -64,6 +64,8 @@ fn the_configuration_names_the_cluster_and_the_spec_cannot_touch_that() {
          log.retention.hours=1\n\
          offsets.topic.replication.factor=1\n\
          process.roles=broker,controller\n\
+         share.coordinator.state.topic.min.isr=1\n\
+         share.coordinator.state.topic.replication.factor=1\n\
          transaction.state.log.min.isr=1\n\
          transaction.state.log.replication.factor=1\n"
     );
@@ -98,7 +100,7 @@ fn a_changed_key_is_a_new_revision_of_the_pods_and_nothing_else_is() {
         let set = find(&built(spec), Kind::StatefulSet, "demo-broker");
         set["spec"]["template"]["metadata"]["annotations"].clone()
     };
-    assert_ne!(annotation("config: {a: 1}"), annotation("config: {a: 2}"));
+    assert_ne!(annotation("config: {num.partitions: 1}"), annotation("config: {num.partitions: 2}"));
     assert_eq!(annotation(""), annotation("deleteClaims: true, allowedNamespaces: [a]"));
 }
 
