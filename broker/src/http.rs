@@ -33,7 +33,8 @@ pub(crate) async fn serve(socket: TcpListener, pages: Pages, stop: CancellationT
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(pages);
-    let served = axum::serve(socket, router).with_graceful_shutdown(async move { stop.cancelled().await }).await;
+    let served =
+        axum::serve(socket, router).with_graceful_shutdown(async move { stop.cancelled().await }).await;
     if let Err(error) = served {
         tracing::error!(%error, "http listener failed");
     }

@@ -16,7 +16,8 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::dispatch;
 
 /// Upper bounds of the request time histogram, in seconds.
-const REQUEST_SECONDS: [f64; 12] = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0];
+const REQUEST_SECONDS: [f64; 12] =
+    [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ApiLabel {
@@ -53,8 +54,15 @@ impl Drop for OpenConnection {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("milena");
-        let time = Family::<ApiLabel, Histogram, fn() -> Histogram>::new_with_constructor(|| Histogram::new(REQUEST_SECONDS));
-        registry.register_with_unit("request_time", "From a decoded frame to its answer, by API", Unit::Seconds, time.clone());
+        let time = Family::<ApiLabel, Histogram, fn() -> Histogram>::new_with_constructor(|| {
+            Histogram::new(REQUEST_SECONDS)
+        });
+        registry.register_with_unit(
+            "request_time",
+            "From a decoded frame to its answer, by API",
+            Unit::Seconds,
+            time.clone(),
+        );
         let received = Counter::default();
         registry.register_with_unit("received", "Bytes of requests", Unit::Bytes, received.clone());
         let sent = Counter::default();

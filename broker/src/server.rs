@@ -35,9 +35,9 @@ pub(crate) async fn bind(config: &mut Config) -> anyhow::Result<Vec<Bound>> {
     let mut bound = Vec::with_capacity(config.listeners.len());
     for listener in &mut config.listeners {
         let name = listener.name.clone();
-        let socket = bind_one(listener).await.with_context(|| {
-            format!("bind listener {name} to {}:{}", listener.bind_host, listener.port)
-        })?;
+        let socket = bind_one(listener)
+            .await
+            .with_context(|| format!("bind listener {name} to {}:{}", listener.bind_host, listener.port))?;
         let address = socket.local_addr()?;
         listener.bound_to(address.port());
         tracing::info!(listener = %name, %address, "listening");
@@ -92,7 +92,13 @@ pub(crate) fn accept(broker: &Arc<Broker>, bound: Vec<Bound>, tasks: &TaskTracke
     }
 }
 
-fn admit(broker: &Arc<Broker>, origin: Origin, stream: TcpStream, tasks: &TaskTracker, stop: &CancellationToken) {
+fn admit(
+    broker: &Arc<Broker>,
+    origin: Origin,
+    stream: TcpStream,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
     if let Err(error) = prepare(&stream) {
         tracing::debug!(%error, peer = %origin.peer, "peer left before it was served");
         return;
@@ -109,4 +115,3 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     socket2::SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_IDLE))
 }
-

@@ -25,8 +25,16 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
 ];
 
 /// Words with which `core` would do IO, read a clock or draw randomness.
-const IMPURE: [&str; 8] =
-    ["tokio", "std::fs", "std::net", "std::thread", "SystemTime::now", "Instant::now", "rand::rng", "Uuid::new_v4"];
+const IMPURE: [&str; 8] = [
+    "tokio",
+    "std::fs",
+    "std::net",
+    "std::thread",
+    "SystemTime::now",
+    "Instant::now",
+    "rand::rng",
+    "Uuid::new_v4",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
@@ -34,7 +42,8 @@ fn root() -> PathBuf {
 
 /// The files that git tracks, relative to the workspace, ending in one of `extensions`.
 fn tracked(extensions: &[&str]) -> Vec<PathBuf> {
-    let output = Command::new("git").args(["ls-files"]).current_dir(root()).output().expect("run git ls-files");
+    let output =
+        Command::new("git").args(["ls-files"]).current_dir(root()).output().expect("run git ls-files");
     assert!(output.status.success(), "git ls-files failed");
     let listing = String::from_utf8(output.stdout).expect("paths are UTF-8");
     let wanted = |path: &PathBuf| path.extension().is_some_and(|e| extensions.iter().any(|x| e == *x));
@@ -84,9 +93,13 @@ fn core_is_pure() {
 
 #[test]
 fn every_rust_file_opens_with_its_purpose() {
-    let headless = |path: &PathBuf| !read(path).lines().any(|line| line.starts_with("//! ") && line.len() > 12);
-    let broken: Vec<_> =
-        tracked(&["rs"]).into_iter().filter(headless).map(|path| format!("{} has no //! header", path.display())).collect();
+    let headless =
+        |path: &PathBuf| !read(path).lines().any(|line| line.starts_with("//! ") && line.len() > 12);
+    let broken: Vec<_> = tracked(&["rs"])
+        .into_iter()
+        .filter(headless)
+        .map(|path| format!("{} has no //! header", path.display()))
+        .collect();
     assert_none(&broken);
 }
 
@@ -123,8 +136,11 @@ fn tests_are_never_ignored_and_code_has_no_stubs() {
 
 #[test]
 fn the_chart_carries_the_generated_crds() {
-    let crds: BTreeMap<_, _> =
-        tracked(&["yaml"]).into_iter().filter(|path| path.starts_with("crds")).map(|path| (path.clone(), read(&path))).collect();
+    let crds: BTreeMap<_, _> = tracked(&["yaml"])
+        .into_iter()
+        .filter(|path| path.starts_with("crds"))
+        .map(|path| (path.clone(), read(&path)))
+        .collect();
     assert!(!crds.is_empty(), "crds/ is empty");
     for (path, crd) in crds {
         let name = path.file_name().expect("a file has a name");

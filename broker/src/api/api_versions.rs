@@ -26,7 +26,9 @@ pub(crate) async fn handle(
     context: &RequestContext,
     request: ApiVersionsRequest,
 ) -> ApiVersionsResponse {
-    if context.version >= 3 && !(is_token(&request.client_software_name) && is_token(&request.client_software_version)) {
+    if context.version >= 3
+        && !(is_token(&request.client_software_name) && is_token(&request.client_software_version))
+    {
         return ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.code(), ..Default::default() };
     }
     let image = broker.image();
@@ -36,7 +38,11 @@ pub(crate) async fn handle(
         api_keys: dispatch::advertised()
             .into_iter()
             .filter(|api| api.on_controller || !context.listener.is_controller)
-            .map(|api| ApiVersion { api_key: api.key, min_version: *api.versions.start(), max_version: *api.versions.end() })
+            .map(|api| ApiVersion {
+                api_key: api.key,
+                min_version: *api.versions.start(),
+                max_version: *api.versions.end(),
+            })
             .collect(),
         supported_features: supported
             .iter()
@@ -68,7 +74,11 @@ pub(crate) fn unknown_version(_origin: &Origin) -> ApiVersionsResponse {
         error_code: ErrorCode::UnsupportedVersion.code(),
         api_keys: own
             .into_iter()
-            .map(|api| ApiVersion { api_key: api.key, min_version: *api.versions.start(), max_version: *api.versions.end() })
+            .map(|api| ApiVersion {
+                api_key: api.key,
+                min_version: *api.versions.start(),
+                max_version: *api.versions.end(),
+            })
             .collect(),
         ..Default::default()
     }

@@ -17,7 +17,8 @@ const IDEMPOTENT_WRITE: i32 = 1 << 12;
 /// The request did not ask.
 pub(crate) const OMITTED: i32 = i32::MIN;
 /// Everything that can be done to a topic.
-pub(crate) const TOPIC: i32 = READ | WRITE | CREATE | DELETE | ALTER | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
+pub(crate) const TOPIC: i32 =
+    READ | WRITE | CREATE | DELETE | ALTER | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
 /// Everything that can be done to a group.
 pub(crate) const GROUP: i32 = READ | DELETE | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
 /// Everything that can be done to the cluster.

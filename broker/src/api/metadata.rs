@@ -16,7 +16,8 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use milena_core::metadata::{BrokerImage, MetadataImage, PartitionImage, TopicImage};
 use milena_protocol::messages::metadata::{
-    MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+    MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition,
+    MetadataResponseTopic,
 };
 use milena_protocol::{ErrorCode, NodeId, PartitionIndex, TopicId, Uuid};
 
@@ -102,11 +103,16 @@ impl Wanted {
         let Some(topics) = request.topics.as_ref().filter(|topics| version > 0 || !topics.is_empty()) else {
             return Self::All;
         };
-        let ids: BTreeSet<_> = topics.iter().map(|t| TopicId(t.topic_id)).filter(|id| id.0 != Uuid::nil()).collect();
+        let ids: BTreeSet<_> =
+            topics.iter().map(|t| TopicId(t.topic_id)).filter(|id| id.0 != Uuid::nil()).collect();
         if !ids.is_empty() {
             return if version < 12 { Self::Nonsense } else { Self::Ids(ids) };
         }
-        topics.iter().map(|topic| topic.name.clone()).collect::<Option<_>>().map_or(Self::Nonsense, Self::Names)
+        topics
+            .iter()
+            .map(|topic| topic.name.clone())
+            .collect::<Option<_>>()
+            .map_or(Self::Nonsense, Self::Names)
     }
 }
 
@@ -145,7 +151,9 @@ impl View<'_> {
         }
         let error = match failed.iter().find(|(failed, _)| failed == name) {
             Some((_, error)) => *error,
-            None if milena_core::metadata::topic_name::validate(name).is_err() => ErrorCode::InvalidTopicException,
+            None if milena_core::metadata::topic_name::validate(name).is_err() => {
+                ErrorCode::InvalidTopicException
+            }
             None => ErrorCode::UnknownTopicOrPartition,
         };
         MetadataResponseTopic { error_code: error.code(), name: Some(name.clone()), ..Default::default() }
@@ -167,7 +175,10 @@ impl View<'_> {
             name: Some(topic.name.clone()),
             topic_id: topic.id.0,
             is_internal: topic.is_internal(),
-            partitions: topic.partitions().map(|(index, partition)| self.partition(index, partition)).collect(),
+            partitions: topic
+                .partitions()
+                .map(|(index, partition)| self.partition(index, partition))
+                .collect(),
             ..Default::default()
         }
     }
@@ -194,7 +205,12 @@ impl View<'_> {
             leader_epoch: partition.leader_epoch.0,
             replica_nodes: replicas,
             isr_nodes: isr,
-            offline_replicas: partition.replicas.iter().filter(|id| !self.is_alive(**id)).map(|id| id.0).collect(),
+            offline_replicas: partition
+                .replicas
+                .iter()
+                .filter(|id| !self.is_alive(**id))
+                .map(|id| id.0)
+                .collect(),
         }
     }
 
@@ -204,7 +220,8 @@ impl View<'_> {
     }
 
     fn is_alive(&self, id: NodeId) -> bool {
-        let alive = |broker: &BrokerImage| !broker.fenced && broker.endpoint(&self.context.listener.name).is_some();
+        let alive =
+            |broker: &BrokerImage| !broker.fenced && broker.endpoint(&self.context.listener.name).is_some();
         self.image.broker(id).is_some_and(alive)
     }
 }

@@ -37,7 +37,8 @@ pub(super) async fn response(stream: &mut TcpStream, response: Encoder) -> io::R
 
 async fn write_run(stream: &mut TcpStream, run: &mut VecDeque<Bytes>) -> io::Result<()> {
     while !run.is_empty() {
-        let slices: Vec<IoSlice<'_>> = run.iter().take(SLICES_PER_WRITE_MAX).map(|bytes| IoSlice::new(bytes)).collect();
+        let slices: Vec<IoSlice<'_>> =
+            run.iter().take(SLICES_PER_WRITE_MAX).map(|bytes| IoSlice::new(bytes)).collect();
         let mut taken = stream.write_vectored(&slices).await?;
         while let Some(first) = run.front_mut() {
             if first.len() > taken {
@@ -65,7 +66,12 @@ async fn send_file(stream: &TcpStream, slice: FileSlice) -> io::Result<()> {
         });
         match sent {
             // The size went out in the frame's prefix already, so the peer must not wait for the rest.
-            Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "log segment ended inside a read slice")),
+            Ok(0) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "log segment ended inside a read slice",
+                ));
+            }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
