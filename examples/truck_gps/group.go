@@ -36,12 +36,10 @@ func consume(ctx context.Context, group string, handle func(*kgo.Record)) error 
 	if err != nil {
 		return err
 	}
-	defer client.CloseAllowingRebalance() // commits what is marked and leaves the group
-
 	for {
 		fetches := client.PollFetches(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return leave(client)
 		}
 		fetches.EachError(func(topic string, partition int32, err error) {
 			fmt.Fprintf(os.Stderr, "%s: %s-%d: %v\n", group, topic, partition, err)
@@ -52,6 +50,15 @@ func consume(ctx context.Context, group string, handle func(*kgo.Record)) error 
 		})
 		client.AllowRebalance()
 	}
+}
+
+// leave commits what is marked and leaves the group: the other members take over at once, not after a timeout. Brokers
+// that are away are not waited for.
+func leave(client *kgo.Client) error {
+	leaving, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	client.AllowRebalance()
+	return client.LeaveGroupContext(leaving)
 }
 
 // ownership knows and prints which partitions this member owns. The client calls one method at a time.

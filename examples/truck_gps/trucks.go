@@ -41,7 +41,7 @@ func trucks(ctx context.Context, args []string) error {
 	drive(ctx, client, *count, *every)
 
 	// What is still in the client's buffer goes out before the process ends.
-	flushing, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	flushing, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	return client.Flush(flushing)
 }

@@ -111,6 +111,8 @@ install_operator() {
 start_afresh() {
   if kubectl get namespace "$namespace" >/dev/null 2>&1; then
     section "An earlier demo is taken away"
+    k delete deployments --all --timeout=60s >/dev/null # first, while there is a broker that they can say goodbye to
+    k wait --for=delete pods -l app.kubernetes.io/part-of=truck-gps --timeout=60s >/dev/null
     shown kubectl delete namespace "$namespace" --timeout=90s
   fi
   kubectl create namespace "$namespace" >/dev/null
@@ -200,16 +202,16 @@ go_on() {
   cat <<TEXT | indent
 export KUBECONFIG=$KUBECONFIG
 
-Clients in the cluster connect to $bootstrap
+The clusters and topics:                 kubectl -n $namespace get milena
+The records, as they arrive:             kubectl -n $namespace logs -f deployment/dashboard
+Another picture, and who owns what:      kubectl -n $namespace scale deployment/dashboard --replicas=3
+                                         kubectl -n $namespace logs -l app.kubernetes.io/name=dashboard --tail=-1 | grep ^owned
+More partitions:                         kubectl -n $namespace patch kafkatopic truck-gps --type merge -p '{"spec":{"partitions":12}}'
+The broker comes back with its data:     kubectl -n $namespace delete pod demo-broker-0
+Clients in the cluster connect to:       $bootstrap
+A client on this machine:                tests/kubernetes/inside.sh kcat -b $bootstrap -L
 
-  kubectl -n $namespace get milena                                  the clusters and topics
-  kubectl -n $namespace logs -f deployment/dashboard                the records, as they arrive
-  kubectl -n $namespace scale deployment/dashboard --replicas=3     another picture
-  kubectl -n $namespace logs -l app.kubernetes.io/name=dashboard --prefix --tail=-1 | grep owned
-  kubectl -n $namespace patch kafkatopic truck-gps --type merge -p '{"spec":{"partitions":12}}'
-  kubectl -n $namespace delete pod demo-broker-0              the broker comes back with its data
-
-  make kubernetes-down                                              ends it all
+make kubernetes-down ends it all.
 TEXT
 }
 
