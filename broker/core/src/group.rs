@@ -6,6 +6,7 @@
 //!
 //! - a request that is sent again while the first is parked answers the first with REBALANCE_IN_PROGRESS; Kafka never
 //!   answers it;
+//! - a JoinGroup that is refused leaves no group behind; Kafka writes an empty one even so;
 //! - where Kafka's choice hangs on the order of a hash table (the next leader, a tie of votes) ours is the smallest
 //!   member id, so that one input has one outcome.
 

@@ -38,9 +38,13 @@ pub(crate) async fn handle(
     };
     match result {
         Ok(joined) => respond(joined),
-        Err(JoinRefused { error, member }) => {
-            JoinGroupResponse { error_code: error.code(), member_id: member, ..Default::default() }
-        }
+        Err(JoinRefused { error, member }) => JoinGroupResponse {
+            error_code: error.code(),
+            // Null where the version knows it, as Kafka has it for every refusal.
+            protocol_name: None,
+            member_id: member,
+            ..Default::default()
+        },
     }
 }
 
