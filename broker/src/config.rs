@@ -29,8 +29,6 @@ pub(crate) struct Config {
     pub(crate) node_id: NodeId,
     /// Every listener, client and controller ones alike, in the order of `listeners`.
     pub(crate) listeners: Vec<Listener>,
-    /// The listener that brokers use among themselves.
-    pub(crate) inter_broker_listener: String,
     pub(crate) log_dir: PathBuf,
     /// The cluster this process should belong to: formats an empty directory, is checked against a formatted one.
     pub(crate) cluster_id: Option<ByteString>,
@@ -53,9 +51,9 @@ impl Config {
         roles(&properties)?;
         let node_id = node_id(&properties)?;
         let parsed = listeners::parse(&properties, given.is_sample)?;
+        listeners::check_inter_broker(&properties, &parsed)?;
         Ok(Self {
             node_id,
-            inter_broker_listener: listeners::inter_broker(&properties, &parsed)?,
             voters: voters::parse(&properties, node_id)?,
             listeners: parsed,
             log_dir: log_dir(&properties)?,

@@ -66,7 +66,7 @@ impl Entry {
             value: visible(found.value),
         };
         let effective = found.first().cloned();
-        let set = found.into_iter().filter(|found| found.value.is_some());
+        let set = found.into_iter().filter(|found| found.listed && found.value.is_some());
         DescribeConfigsResourceResult {
             name: key.name.into(),
             config_source: effective.as_ref().map_or(-1, |found| found.source as i8),

@@ -116,8 +116,8 @@ fn check_controllers(controllers: &[String], listeners: &[Listener]) -> anyhow::
     Ok(())
 }
 
-/// The name of the listener for traffic between brokers.
-pub(super) fn inter_broker(properties: &Properties, listeners: &[Listener]) -> anyhow::Result<String> {
+/// Brokers must have a listener among themselves.
+pub(super) fn check_inter_broker(properties: &Properties, listeners: &[Listener]) -> anyhow::Result<()> {
     let explicit = properties.text(&server::INTER_BROKER_LISTENER_NAME);
     let name = explicit.or(properties.text(&security::SECURITY_INTER_BROKER_PROTOCOL)).unwrap_or("PLAINTEXT");
     let name = name.to_uppercase();
@@ -128,7 +128,7 @@ pub(super) fn inter_broker(properties: &Properties, listeners: &[Listener]) -> a
          currently configured listeners are {}",
         brokers.join(",")
     );
-    Ok(name)
+    Ok(())
 }
 
 /// Only PLAINTEXT is built; every listener must map to it.

@@ -68,7 +68,6 @@ fn a_compose_file_starts_unchanged() {
     let config = load(&[], COMPOSE).unwrap();
     assert_eq!(config.cluster_id.as_deref(), Some("MkU3OEVBNTcwNTJENDM2Qk"));
     assert_eq!(config.voters, Voters::Static);
-    assert_eq!(config.inter_broker_listener, "PLAINTEXT");
     assert_eq!(config.log_dir, Path::new("/var/lib/kafka"));
     assert_eq!(config.listeners[0], listener("PLAINTEXT", 19092, ("kafka", 19092), false));
     assert_eq!(config.listeners[2], listener("PLAINTEXT_HOST", 9092, ("localhost", 9092), false));
@@ -132,6 +131,11 @@ fn what_would_not_be_obeyed_stops_the_start() {
         (
             &["num.partitions=0"],
             "--override num.partitions=0: Invalid value 0 for configuration num.partitions: Value must be at least 1",
+        ),
+        (
+            &["inter.broker.listener.name=SSL"],
+            "inter.broker.listener.name must be a listener name defined in advertised.listeners. The valid options based \
+             on currently configured listeners are PLAINTEXT",
         ),
         (&["listeners=X://:1,CONTROLLER://:2"], "No security protocol defined for listener X"),
     ];

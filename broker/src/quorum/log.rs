@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use milena_core::config::Properties;
 use milena_core::config::broker::quorum;
@@ -64,6 +64,10 @@ impl MetadataLog {
         let end_offset = self.0.end_offset();
         let limits = ReadLimits { end_offset, bytes_max: REPLAY_READ_BYTES, at_least_one: true };
         let mut next = self.0.start_offset();
+        ensure!(
+            next == Offset(0),
+            "the metadata log starts at offset {next}: reading snapshots is not built yet"
+        );
         while next < end_offset {
             let bytes = self.0.read(next, limits)?.into_bytes().context("read the metadata log")?;
             next = replay_batches(bytes, next, &mut loader)?;

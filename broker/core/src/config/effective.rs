@@ -40,6 +40,9 @@ pub struct Found {
     pub value: Option<String>,
     /// Where it comes from.
     pub source: Source,
+    /// Whether DescribeConfigs lists it among the synonyms. A default is listed under the name of the broker key that
+    /// has it; what no broker key has is not.
+    pub listed: bool,
 }
 
 /// What is configured, from the strongest to the weakest layer.
@@ -63,8 +66,8 @@ impl Layers<'_> {
         for synonym in &synonyms {
             found.extend(self.dynamic_and_file(synonym.key).into_iter().map(|value| scaled(value, synonym)));
         }
-        let name = synonyms.first().map_or(key.name, |synonym| synonym.key.name);
-        found.push(default(name, key));
+        let strongest = synonyms.first().map(|synonym| synonym.key);
+        found.push(default(key, strongest));
         found
     }
 
@@ -72,7 +75,7 @@ impl Layers<'_> {
     pub fn broker(&self, key: &'static Key) -> Vec<Found> {
         let mut found: Vec<Found> =
             broker::synonyms(key).into_iter().flat_map(|synonym| self.dynamic_and_file(synonym)).collect();
-        found.push(default(key.name, key));
+        found.push(default(key, Some(key)));
         found
     }
 
@@ -81,7 +84,7 @@ impl Layers<'_> {
         let mut found: Vec<Found> = own(self.own, key, Source::Group).into_iter().collect();
         let synonym = group::synonym(key);
         found.extend(synonym.into_iter().flat_map(|synonym| self.dynamic_and_file(synonym)));
-        found.push(default(synonym.map_or(key.name, |synonym| synonym.name), key));
+        found.push(default(key, synonym));
         found
     }
 
@@ -90,6 +93,7 @@ impl Layers<'_> {
             name: key.name,
             value: Some(value.to_owned()),
             source: Source::StaticBroker,
+            listed: true,
         });
         let broker = own(self.broker, key, Source::DynamicBroker);
         let cluster = own(self.cluster, key, Source::DynamicDefaultBroker);
@@ -99,16 +103,22 @@ impl Layers<'_> {
 
 /// The value of a client-metrics key, the one in effect first.
 pub fn client_metrics(values: Option<&Values>, key: &'static Key) -> Vec<Found> {
-    own(values, key, Source::ClientMetrics).into_iter().chain([default(key.name, key)]).collect()
+    own(values, key, Source::ClientMetrics).into_iter().chain([default(key, None)]).collect()
 }
 
 fn own(values: Option<&Values>, key: &'static Key, source: Source) -> Option<Found> {
     let value = values?.get(key.name)?;
-    Some(Found { name: key.name, value: Some(value.to_string()), source })
+    Some(Found { name: key.name, value: Some(value.to_string()), source, listed: true })
 }
 
-fn default(name: &'static str, key: &Key) -> Found {
-    Found { name, value: key.default.map(str::to_owned), source: Source::Default }
+/// The default of `key`, listed under the broker key it belongs to.
+fn default(key: &'static Key, listed_as: Option<&'static Key>) -> Found {
+    Found {
+        name: listed_as.map_or(key.name, |listed| listed.name),
+        value: key.default.map(str::to_owned),
+        source: Source::Default,
+        listed: listed_as.is_some_and(|listed| listed.default.is_some()),
+    }
 }
 
 fn scaled(found: Found, synonym: &Synonym) -> Found {

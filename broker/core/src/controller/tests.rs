@@ -305,12 +305,16 @@ fn partitions_grow_and_never_shrink() {
     assert_eq!(quorum.image().topic("a").unwrap().partition_count(), 6);
 }
 
+/// Kind and name of a resource, changes as (key, operation, value), code and message of the refusal.
+type Refused<'a> = (ResourceType, &'a str, Vec<(&'a str, i8, Option<&'a str>)>, ErrorCode, &'a str);
+
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
 #[test]
 fn configurations_change_by_increments() {
-    const SET: i8 = 0;
-    const DELETE: i8 = 1;
-    const APPEND: i8 = 2;
-    const SUBTRACT: i8 = 3;
     let mut quorum = Quorum::new();
     quorum.create(mk_topic("t", 1, 1)).unwrap();
     let topic = ResourceType::Topic;
@@ -325,18 +329,30 @@ fn configurations_change_by_increments() {
     let broker = ResourceType::Broker;
     assert_eq!(quorum.alter(broker, "", &[("log.retention.ms", SET, Some("5"))]), Ok(1));
     assert_eq!(quorum.alter(broker, "1", &[("log.retention.ms", SET, Some("5"))]), Ok(1));
+}
 
+fn check_refused(table: Vec<Refused<'_>>) {
+    let mut quorum = Quorum::new();
+    quorum.create(mk_topic("t", 1, 1)).unwrap();
+    for (kind, name, configs, code, message) in table {
+        assert_eq!(quorum.alter(kind, name, &configs), Err((code, message.to_owned())));
+    }
+}
+
+fn set<'a>(key: &'a str, value: &'a str) -> Vec<(&'a str, i8, Option<&'a str>)> {
+    vec![(key, SET, Some(value))]
+}
+
+#[test]
+fn configurations_of_topics_are_refused_in_the_words_of_kafka() {
     use ErrorCode::{InvalidConfig, InvalidRequest, UnknownTopicOrPartition};
-    let set = |key, value| vec![(key, SET, Some(value))];
-    let table: Vec<(ResourceType, &str, Vec<(&str, i8, Option<&str>)>, ErrorCode, &str)> = vec![
+    let topic = ResourceType::Topic;
+    let not_a_number = "Invalid value x for configuration retention.ms: Not a number of type LONG";
+    let not_a_list = "Can't APPEND to key retention.ms because its type is not LIST.";
+    let twice = vec![("retention.ms", SET, Some("1")), ("retention.ms", DELETE, None)];
+    check_refused(vec![
         (topic, "t", set("foo", "1"), InvalidConfig, "Unknown topic config name: foo"),
-        (
-            topic,
-            "t",
-            set("retention.ms", "x"),
-            InvalidConfig,
-            "Invalid value x for configuration retention.ms: Not a number of type LONG",
-        ),
+        (topic, "t", set("retention.ms", "x"), InvalidConfig, not_a_number),
         (
             topic,
             "nope",
@@ -345,20 +361,7 @@ fn configurations_change_by_increments() {
             "The topic 'nope' does not exist.",
         ),
         (topic, "", set("retention.ms", "1"), InvalidRequest, "Default topic resources are not allowed."),
-        (
-            topic,
-            "t",
-            vec![("retention.ms", APPEND, Some("1"))],
-            InvalidConfig,
-            "Can't APPEND to key retention.ms because its type is not LIST.",
-        ),
-        (
-            topic,
-            "t",
-            vec![("foo", SUBTRACT, Some("1"))],
-            InvalidConfig,
-            "Can't SUBTRACT to key foo because its type is not LIST.",
-        ),
+        (topic, "t", vec![("retention.ms", APPEND, Some("1"))], InvalidConfig, not_a_list),
         (
             topic,
             "t",
@@ -366,21 +369,22 @@ fn configurations_change_by_increments() {
             InvalidRequest,
             "Null value not supported for : retention.ms",
         ),
-        (
-            topic,
-            "t",
-            vec![("retention.ms", SET, Some("1")), ("retention.ms", DELETE, None)],
-            InvalidRequest,
-            "Error due to duplicate config keys",
-        ),
+        (topic, "t", twice, InvalidRequest, "Error due to duplicate config keys"),
         (topic, "t", vec![("retention.ms", 9, Some("1"))], InvalidRequest, "Unknown operation type 9"),
-        (
-            broker,
-            "1",
-            set("num.partitions", "5"),
-            InvalidRequest,
-            "Cannot update these configs dynamically: [num.partitions]",
-        ),
+    ]);
+}
+
+#[test]
+fn configurations_of_others_are_refused_in_the_words_of_kafka() {
+    use ErrorCode::{InvalidConfig, InvalidRequest};
+    let (broker, metrics) = (ResourceType::Broker, ResourceType::ClientMetrics);
+    let read_only = "Cannot update these configs dynamically: [num.partitions]";
+    let not_a_number = "Invalid value x for configuration log.retention.ms: Not a number of type LONG";
+    let bounds = "Invalid value 5 for interval.ms, interval must be between 100 and 3600000 (1 hour)";
+    let unbuilt = "Changing ssl.keystore.location while a broker runs is not built yet";
+    check_refused(vec![
+        (broker, "1", set("num.partitions", "5"), InvalidRequest, read_only),
+        (broker, "1", set("ssl.keystore.location", "/k"), InvalidRequest, unbuilt),
         (broker, "1", set("foo.bar", "5"), InvalidRequest, "Unknown broker config name: foo.bar"),
         (
             broker,
@@ -389,13 +393,7 @@ fn configurations_change_by_increments() {
             InvalidRequest,
             "Node id must be an integer, but it is: x",
         ),
-        (
-            broker,
-            "1",
-            set("log.retention.ms", "x"),
-            InvalidRequest,
-            "Invalid value x for configuration log.retention.ms: Not a number of type LONG",
-        ),
+        (broker, "1", set("log.retention.ms", "x"), InvalidRequest, not_a_number),
         (
             ResourceType::BrokerLogger,
             "1",
@@ -404,17 +402,8 @@ fn configurations_change_by_increments() {
             "Logger kafka does not exist!",
         ),
         (ResourceType::Group, "g", set("x", "5"), InvalidConfig, "Unknown group config name: x"),
-        (
-            ResourceType::ClientMetrics,
-            "cm",
-            set("interval.ms", "5"),
-            InvalidRequest,
-            "Invalid value 5 for interval.ms, interval must be between 100 and 3600000 (1 hour)",
-        ),
-    ];
-    for (kind, name, configs, code, message) in table {
-        assert_eq!(quorum.alter(kind, name, &configs), Err((code, message.to_owned())));
-    }
+        (metrics, "cm", set("interval.ms", "5"), InvalidRequest, bounds),
+    ]);
 }
 
 #[test]
