@@ -38,7 +38,8 @@ struct Inner {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     properties: Properties,
-    clean_shutdown: Option<CleanShutdown>,
+    /// The last run ended in order.
+    is_clean: bool,
     hosted: ArcSwap<Hosted>,
     /// One change at a time.
     changes: Mutex<()>,
@@ -61,22 +62,17 @@ impl Partitions {
     pub(crate) fn open(config: &Config, disk: Arc<dyn Disk>) -> anyhow::Result<Self> {
         let folder = config.log_dir.clone();
         disk.create_dir_all(&folder).with_context(|| format!("make log directory {}", folder.display()))?;
-        let clean_shutdown = CleanShutdown::take(&*disk, &folder)?;
+        let is_clean = CleanShutdown::take(&*disk, &folder)?.is_some();
         Ok(Self(Arc::new(Inner {
             node_id: config.node_id,
             disk,
             folder,
             properties: config.properties.clone(),
-            clean_shutdown,
+            is_clean,
             hosted: ArcSwap::default(),
             changes: Mutex::new(()),
             producer_ids: ProducerIds::default(),
         })))
-    }
-
-    /// The broker epoch of the last run, if that run ended in order (KIP-966).
-    pub(crate) fn previous_broker_epoch(&self) -> Option<i64> {
-        self.0.clean_shutdown.map(|mark| mark.broker_epoch)
     }
 
     /// The partition of a topic's name.
@@ -136,17 +132,18 @@ impl Partitions {
                 removed.extend(partitions.remove(&index));
                 continue;
             }
-            if !partitions.contains_key(&index) {
-                match self.0.open_partition(&hosted.image, topic, index, Opening::default()) {
-                    Ok(partition) => drop(partitions.insert(index, Arc::new(partition))),
-                    Err(error) => {
-                        tracing::error!(topic = %topic.name, partition = index.0, %error, "cannot open log");
-                        continue;
-                    }
+            let partition = match partitions.get(&index) {
+                Some(partition) => Ok(partition.clone()),
+                None => self.0.open_partition(&hosted.image, topic, index, Opening::default()).map(Arc::new),
+            };
+            match partition {
+                Ok(partition) => {
+                    self.0.take_role(&partition, image);
+                    partitions.insert(index, partition);
                 }
-            }
-            if let Some(partition) = partitions.get(&index) {
-                self.0.take_role(partition, image);
+                Err(error) => {
+                    tracing::error!(topic = %topic.name, partition = index.0, %error, "cannot open log");
+                }
             }
         }
         hosted.put(topic, partitions);

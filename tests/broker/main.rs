@@ -4,8 +4,10 @@ use std::time::Duration;
 
 mod crash;
 mod dump;
+mod handover;
 mod hostile;
 mod never_reads;
+mod records;
 
 /// How long any step may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);

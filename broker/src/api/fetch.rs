@@ -3,12 +3,12 @@
 //! - Answers at once with `min_bytes` of records, an error in any partition, or without waiting time; otherwise waits
 //!   for appends, at most `max_wait_ms` and [`MAX_WAIT`].
 //! - Whole batches only. The first batch of the answer comes even above `max_bytes` and `partition_max_bytes`, so that a
-//!   reader always moves on; records are never null.
+//!   reader always moves on; records are never null. `fetch.max.bytes` of the broker bounds an answer too.
 //! - Records are slices of segment files until the socket.
 //! - Topics are named by id from version 13 on (KIP-516); epochs are checked before offsets (KIP-320); a diverging log
 //!   is told where it parts (version 12, KIP-595); version 16 names a new leader (KIP-951).
 //! - No fetch sessions yet: the session id is always 0, which tells clients to send every partition each time. A request
-//!   that names a session gets FETCH_SESSION_ID_NOT_FOUND and begins anew (KIP-227).
+//!   that continues a session gets FETCH_SESSION_ID_NOT_FOUND and begins anew (KIP-227).
 //! - `read_committed` reads up to the high watermark: without transactions that is the last stable offset.
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use std::time::Duration;
 use bytestring::ByteString;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use milena_core::config::broker::server;
 use milena_protocol::messages::fetch::{
     EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch,
     NodeEndpoint, PartitionData,
@@ -30,16 +31,17 @@ use crate::partition::{Partition, Progress, Read, ReadRequest};
 
 /// The longest a request waits for records, whatever it asks for.
 const MAX_WAIT: Duration = Duration::from_secs(5 * 60);
-/// The most bytes of one answer, `fetch.max.bytes` of Apache Kafka.
-const ANSWER_BYTES_MAX: usize = 55 * 1024 * 1024;
 const READ_COMMITTED: i8 = 1;
+/// The epochs of a request that names every partition; any other continues a session.
+const SESSION_INITIAL: i32 = 0;
+const SESSION_FINAL: i32 = -1;
 
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
     context: &RequestContext,
     request: FetchRequest,
 ) -> FetchResponse {
-    if request.session_id != 0 && request.session_epoch > 0 {
+    if !matches!(request.session_epoch, SESSION_INITIAL | SESSION_FINAL) {
         return FetchResponse {
             error_code: ErrorCode::FetchSessionIdNotFound.code(),
             ..FetchResponse::default()
@@ -88,7 +90,8 @@ impl Fetch {
         Self {
             wanted,
             bytes_min: bytes(request.min_bytes),
-            bytes_max: bytes(request.max_bytes).min(ANSWER_BYTES_MAX),
+            bytes_max: bytes(request.max_bytes)
+                .min(bytes(broker.config.properties.int(&server::FETCH_MAX_BYTES))),
         }
     }
 

@@ -3,7 +3,7 @@
 //! - A timestamp finds the first record that is not older, exact inside a batch; none is (-1, -1).
 //! - Special timestamps and the version each came with: -1 latest and -2 earliest (1), -3 largest timestamp (7,
 //!   KIP-734), -4 earliest local (8, KIP-405), -5 latest tiered (9, KIP-1005), -6 earliest pending upload (11,
-//!   KIP-1023). One that the version does not know is UNSUPPORTED_VERSION, other negative ones find nothing.
+//!   KIP-1023). A negative one that the version does not know is UNSUPPORTED_VERSION.
 //! - All data is local: -4 is the log start; -5 and -6 answer -1.
 //! - The same partition twice in a request is INVALID_REQUEST, as in Apache Kafka.
 //! - Answers stop at the high watermark, which without transactions is the last stable offset too.
@@ -74,7 +74,8 @@ fn find(
     topic: &str,
     request: &ListOffsetsPartition,
 ) -> Result<Option<Found>, ErrorCode> {
-    if SINCE.iter().any(|(timestamp, since)| *timestamp == request.timestamp && version < *since) {
+    let is_known = |(timestamp, since): &(i64, i16)| *timestamp == request.timestamp && version >= *since;
+    if request.timestamp < 0 && !SINCE.iter().any(is_known) {
         return Err(ErrorCode::UnsupportedVersion);
     }
     let partition = broker.partitions.of(topic, PartitionIndex(request.partition_index))?;

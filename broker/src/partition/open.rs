@@ -9,7 +9,7 @@ use bytestring::ByteString;
 use milena_core::config::effective::TopicConfig;
 use milena_core::partition::{BatchMetadata, Replica, Restored};
 use milena_protocol::{LeaderEpoch, NodeId, Offset, PartitionIndex, Timestamp, TopicId};
-use milena_storage::{Disk, Log, Opening, ProducerEntry, Retention, StorageError};
+use milena_storage::{Disk, Log, Opening, ProducerEntry, Retention, StorageError, dir};
 use tokio::sync::watch;
 
 use super::{Partition, Progress, log_config, now};
@@ -32,7 +32,9 @@ impl Partition {
         let now = now();
         let opening = Opening { now, ..opened.opening };
         let log = Log::open(opened.disk.clone(), opened.folder, log_config(&opened.config), opening)?;
-        milena_storage::dir::write_topic_id(&**opened.disk, opened.folder, opened.topic_id)?;
+        if dir::read_topic_id(&**opened.disk, opened.folder)? != Some(opened.topic_id) {
+            dir::write_topic_id(&**opened.disk, opened.folder, opened.topic_id)?;
+        }
         if let Some(repair) = log.repair() {
             let (topic, partition) = (&opened.topic, opened.index.0);
             let (segment, kept, cut) = (repair.path.display(), repair.position, repair.bytes);
@@ -60,7 +62,8 @@ impl Partition {
     /// Makes everything durable, so that the next start reads nothing.
     pub(crate) fn close(&self) -> Result<(), StorageError> {
         let state = self.lock();
-        if !state.producers().is_empty() {
+        // An empty snapshot too saves the next start from looking for producers in the whole log.
+        if self.log.end_offset() > Offset::ZERO {
             self.log.write_producer_snapshot(self.log.end_offset(), &entries(&state))?;
         }
         self.log.close()
@@ -104,9 +107,6 @@ impl Partition {
 
     /// Notes the producers at the base of a new segment. Without the note a restart reads more of the log.
     pub(super) fn write_snapshot(&self, state: &Replica, offset: Offset) {
-        if state.producers().is_empty() {
-            return;
-        }
         if let Err(error) = self.log.write_producer_snapshot(offset, &entries(state)) {
             tracing::warn!(topic = %self.topic, partition = self.index.0, %error, "producer snapshot not written");
         }

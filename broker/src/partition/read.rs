@@ -70,12 +70,22 @@ impl Partition {
         if request.last_fetched_epoch.0 < 0 {
             return Ok(None);
         }
-        let (epoch, end_offset) = self.log.end_of_epoch(request.last_fetched_epoch);
+        let (epoch, end_offset) = self.end_of_epoch(request.last_fetched_epoch);
         if epoch.0 < 0 || end_offset.0 < 0 {
             return Err(ErrorCode::OffsetOutOfRange);
         }
         let parts = epoch < request.last_fetched_epoch || end_offset < request.offset;
         Ok(parts.then_some(Diverged { epoch, end_offset }))
+    }
+
+    /// The largest epoch at or below `epoch` and where it ended. A leader that has written nothing yet has an epoch too.
+    fn end_of_epoch(&self, epoch: LeaderEpoch) -> (LeaderEpoch, Offset) {
+        let leader_epoch = self.progress().leader_epoch;
+        match self.log.last_epoch() {
+            _ if epoch == leader_epoch => (epoch, self.log.end_offset()),
+            Some(last) if last < epoch && epoch < leader_epoch => (last, self.log.end_offset()),
+            _ => self.log.end_of_epoch(epoch),
+        }
     }
 
     /// The first committed record with this timestamp or a later one.

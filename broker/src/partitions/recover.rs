@@ -1,7 +1,7 @@
 //! Start and stop: open every log at once, close every log at once.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
@@ -77,7 +77,7 @@ impl Inner {
         let recovery_points = dir::read_recovery_points(&*self.disk, &self.folder)?;
         let start_offsets = dir::read_start_offsets(&*self.disk, &self.folder)?;
         let opening = |key: &PartitionKey| Opening {
-            clean: self.clean_shutdown.is_some(),
+            clean: self.is_clean,
             recovery_point: recovery_points.get(key).copied(),
             start_offset: start_offsets.get(key).copied(),
             now: started,
@@ -110,7 +110,7 @@ impl Inner {
         }
         self.hosted.store(Arc::new(hosted));
         let elapsed_ms = now().ms_since(started);
-        tracing::info!(partitions = count, clean = self.clean_shutdown.is_some(), elapsed_ms, "logs opened");
+        tracing::info!(partitions = count, clean = self.is_clean, elapsed_ms, "logs opened");
         Ok(())
     }
 
@@ -138,12 +138,7 @@ impl Inner {
         Ok(known)
     }
 
-    fn belongs_here(
-        &self,
-        image: &MetadataImage,
-        key: &PartitionKey,
-        folder: &PathBuf,
-    ) -> anyhow::Result<bool> {
+    fn belongs_here(&self, image: &MetadataImage, key: &PartitionKey, folder: &Path) -> anyhow::Result<bool> {
         let Some(topic) = image.topic(&key.topic) else { return Ok(false) };
         let is_replica =
             topic.partition(key.index).is_some_and(|partition| partition.replicas.contains(&self.node_id));
@@ -153,7 +148,7 @@ impl Inner {
     }
 
     /// Kafka deletes such logs; here an operator's mistake with volumes must not cost data.
-    fn set_aside(&self, key: &PartitionKey, folder: &PathBuf) -> anyhow::Result<()> {
+    fn set_aside(&self, key: &PartitionKey, folder: &Path) -> anyhow::Result<()> {
         let target = self.folder.join(format!("{key}.{}{STRAY_SUFFIX}", Uuid::new_v4().simple()));
         tracing::warn!(log = %key, folder = %target.display(), "set aside a log that the metadata does not know");
         self.disk.rename(folder, &target).with_context(|| format!("rename {}", folder.display()))

@@ -175,6 +175,10 @@ impl Log {
         self.segments.load().last().map_or(Offset(0), |segment| segment.base_offset)
     }
 
+    pub(crate) fn is_segment_base(&self, offset: Offset) -> bool {
+        self.segments.load().binary_search_by_key(&offset, |segment| segment.base_offset).is_ok()
+    }
+
     /// Everything below is durable.
     pub fn recovery_point(&self) -> Offset {
         Offset(self.recovery_point.load(Ordering::Acquire))
@@ -218,6 +222,9 @@ impl Log {
         }
         if self.names_changed.swap(false, Ordering::AcqRel) {
             self.disk.sync_dir(&self.folder).context("sync folder", &self.folder)?;
+            if let Some(parent) = self.folder.parent() {
+                self.disk.sync_dir(parent).context("sync folder", parent)?;
+            }
         }
         self.recovery_point.fetch_max(end.0, Ordering::AcqRel);
         Ok(())

@@ -69,10 +69,12 @@ impl Log {
         for offset in offsets.into_iter().rev() {
             let path = segment_path(self.folder(), offset, EXTENSION);
             let contents = self.disk().read(&path).context("read", &path)?;
-            match decode(&contents) {
-                Some(entries) => return Ok(Some((offset, entries))),
-                None => self.disk().remove_file(&path).context("remove", &path)?,
+            if let Some(entries) = decode(&contents) {
+                // Those of earlier stops are of no use any more; a segment's own is, for a truncation.
+                self.remove_producer_snapshots(|at| at < offset && !self.is_segment_base(at))?;
+                return Ok(Some((offset, entries)));
             }
+            self.disk().remove_file(&path).context("remove", &path)?;
         }
         Ok(None)
     }

@@ -30,7 +30,20 @@ impl Log {
         retention: Retention,
         high_watermark: Offset,
     ) -> Result<usize, StorageError> {
-        let mut writer = self.lock();
+        let removed = {
+            let mut writer = self.lock();
+            let count = self.count_old(now, retention, high_watermark);
+            if count == self.segment_count() {
+                self.roll(&mut writer, self.end_offset(), now)?;
+            }
+            self.unlist_first(count)?
+        };
+        // Large files take their time to go; appends do not wait for that.
+        self.remove(&removed)?;
+        Ok(removed.len())
+    }
+
+    fn count_old(&self, now: Timestamp, retention: Retention, high_watermark: Offset) -> usize {
         let segments = self.segments.load_full();
         let mut excess = retention.bytes_max.map(|max| self.size_bytes().saturating_sub(max));
         let is_old = |segment: &Segment| {
@@ -42,21 +55,11 @@ impl Log {
             excess = left.or(excess.map(|_| 0));
             left.is_some()
         };
-        let count = segments
-            .iter()
-            .take_while(|segment| {
-                let end = segment.end();
-                end.position > 0 && end.offset <= high_watermark && (is_old(segment) || too_many(segment))
-            })
-            .count();
-        if count == 0 {
-            return Ok(0);
-        }
-        if count == segments.len() {
-            self.roll(&mut writer, self.end_offset(), now)?;
-        }
-        self.drop_first(count)?;
-        Ok(count)
+        let is_deletable = |segment: &&Arc<Segment>| {
+            let end = segment.end();
+            end.position > 0 && end.offset <= high_watermark && (is_old(segment) || too_many(segment))
+        };
+        segments.iter().take_while(is_deletable).count()
     }
 
     /// Moves the log start up to `offset` and deletes segments that lie below it entirely.
@@ -64,14 +67,16 @@ impl Log {
     /// # Errors
     /// `OutOfRange` beyond the end; those of the disk.
     pub fn advance_start(&self, offset: Offset) -> Result<(), StorageError> {
-        let _writer = self.lock();
-        if offset > self.end_offset() {
-            return Err(self.out_of_range(offset));
-        }
-        self.start_offset.fetch_max(offset.0, Ordering::AcqRel);
-        let segments = self.segments.load_full();
-        let count = segments.iter().skip(1).take_while(|next| next.base_offset <= offset).count();
-        if count == 0 { self.trim_epochs(offset) } else { self.drop_first(count) }
+        let removed = {
+            let _writer = self.lock();
+            if offset > self.end_offset() {
+                return Err(self.out_of_range(offset));
+            }
+            self.start_offset.fetch_max(offset.0, Ordering::AcqRel);
+            let segments = self.segments.load_full();
+            self.unlist_first(segments.iter().skip(1).take_while(|next| next.base_offset <= offset).count())?
+        };
+        self.remove(&removed)
     }
 
     /// Removes the record at `offset` and everything after it, from its batch on. Yields whether there was any.
@@ -154,17 +159,29 @@ impl Log {
         self.remove_producer_snapshots(|at| at > offset)
     }
 
-    fn drop_first(&self, count: usize) -> Result<(), StorageError> {
+    /// Takes the first `count` segments out of the log; the caller holds the lock and removes the files.
+    fn unlist_first(&self, count: usize) -> Result<Vec<Arc<Segment>>, StorageError> {
         let segments = self.segments.load_full();
         let (removed, kept) = segments.split_at(count);
-        let first = kept.first().map_or(Offset(0), |segment| segment.base_offset);
-        self.segments.store(Arc::new(kept.to_vec()));
-        self.start_offset.fetch_max(first.0, Ordering::AcqRel);
-        self.names_changed.store(true, Ordering::Release);
+        if let Some(first) = kept.first() {
+            self.start_offset.fetch_max(first.base_offset.0, Ordering::AcqRel);
+        }
+        if !removed.is_empty() {
+            self.segments.store(Arc::new(kept.to_vec()));
+            self.names_changed.store(true, Ordering::Release);
+        }
         self.trim_epochs(self.start_offset())?;
-        for segment in removed {
+        Ok(removed.to_vec())
+    }
+
+    fn remove(&self, segments: &[Arc<Segment>]) -> Result<(), StorageError> {
+        if segments.is_empty() {
+            return Ok(());
+        }
+        for segment in segments {
             segment.remove(&*self.disk)?;
         }
+        let first = self.segments.load().first().map_or(Offset(0), |segment| segment.base_offset);
         self.remove_producer_snapshots(|at| at < first)
     }
 }
