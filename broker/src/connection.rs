@@ -6,7 +6,7 @@
 //! appended in order while they wait for replication together.
 //!
 //! Limits: `socket.request.max.bytes` for a frame, [`REQUESTS_IN_FLIGHT_MAX`] requests a connection, and the broker's
-//! [`RequestMemory`] for frames above [`UNACCOUNTED_FRAME_BYTES_MAX`]. A length prefix reserves nothing: the buffer
+//! [`RequestMemory`] once [`UNACCOUNTED_FRAME_BYTES_MAX`] of a frame are there. A length prefix reserves nothing: the buffer
 //! grows with the bytes that arrive. While a response is being written nothing is read, so a client that never reads
 //! costs one response and one buffer until `connections.max.idle.ms` ends it.
 //!
@@ -35,7 +35,7 @@ mod write;
 const REQUESTS_IN_FLIGHT_MAX: usize = 64;
 /// Free space kept in the read buffer of a connection, in bytes.
 const READ_CHUNK_BYTES: usize = 16 * 1024;
-/// Frames up to this many bytes are not charged to [`RequestMemory`].
+/// Frames of which no more than this many bytes have arrived are not charged to [`RequestMemory`].
 const UNACCOUNTED_FRAME_BYTES_MAX: usize = 64 * 1024;
 /// How long a charged frame may take to arrive once its memory is granted.
 const CHARGED_FRAME_TIMEOUT: Duration = Duration::from_secs(30);
@@ -180,7 +180,8 @@ impl Connection {
             .ok_or_else(|| {
                 Close::because(format!("request of {claimed} bytes is outside 0..={}", self.frame_bytes_max))
             })?;
-        if self.buffer.len() < 4 + length && length > UNACCOUNTED_FRAME_BYTES_MAX {
+        // A grant is for the whole frame, so a client earns it by sending: an announcement alone holds up nobody.
+        if self.buffer.len() < 4 + length && self.buffer.len() > UNACCOUNTED_FRAME_BYTES_MAX {
             self.receive_charged(length).await?;
         }
         if self.buffer.len() < 4 + length {
