@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use milena_tests::{Process, TestBroker, eventually, java, paths};
+use milena_tests::{Flavor, Process, TestBroker, eventually, java, paths};
 
 use crate::{PATIENCE, dump};
 
@@ -16,12 +16,15 @@ const RECORDS: usize = 30_000;
 /// The broker is killed when so many records have been acknowledged.
 const KILLED_AT: [usize; 3] = [2_000, 9_000, 17_000];
 
+/// Segments roll within what the tests write.
+const SETTINGS: &[(&str, &str)] = &[("log.segment.bytes", "1048576")];
+
 /// What one line of the client says of a record: partition, offset and number.
 type Written = BTreeMap<(usize, u64), usize>;
 
 #[test]
 fn acknowledged_records_outlive_kills_once_and_in_order() {
-    let mut broker = TestBroker::start().unwrap();
+    let mut broker = TestBroker::start_with(Flavor::wanted(), SETTINGS).unwrap();
     let mut writer = Process::start(franz(&broker, &["write", &RECORDS.to_string()])).unwrap();
     for acknowledged in KILLED_AT {
         eventually("enough acknowledged records", PATIENCE, || {
@@ -41,11 +44,15 @@ fn acknowledged_records_outlive_kills_once_and_in_order() {
     assert_in_order(&stored);
     broker.kill();
     dump::assert_readable(&broker);
+    broker.restart().unwrap();
+    assert_eq!(read(&broker), stored, "indexes that were rebuilt lead to the same records");
+    broker.stop();
+    dump::assert_readable(&broker);
 }
 
 #[test]
 fn torn_tail_is_cut_and_written_over() {
-    let mut broker = TestBroker::start().unwrap();
+    let mut broker = TestBroker::start_with(Flavor::wanted(), SETTINGS).unwrap();
     let first = write(&broker, 3_000);
     broker.kill();
     for partition in dump::partitions(&broker.data()) {
@@ -62,9 +69,16 @@ fn torn_tail_is_cut_and_written_over() {
 
 #[test]
 fn orderly_stop_leaves_what_kafka_reads() {
-    let mut broker = TestBroker::start().unwrap();
-    let written = write(&broker, 3_000);
+    let mut broker = TestBroker::start_with(Flavor::wanted(), SETTINGS).unwrap();
+    let written = write(&broker, 20_000);
     broker.stop();
+    for index in 0..PARTITIONS {
+        let partition = broker.data().join(format!("{TOPIC}-{index}"));
+        assert!(
+            !dump::active_segment(&partition).ends_with("00000000000000000000.log"),
+            "no segment was rolled"
+        );
+    }
     dump::assert_readable(&broker);
     broker.restart().unwrap();
     assert_eq!(read(&broker), written);

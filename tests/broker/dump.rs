@@ -10,7 +10,7 @@ const COMPLAINTS: &[&str] = &[
     "ismatch",
     "isvalid: false",
     "isValid: false",
-    "onsecutive",
+    "is followed by",
     "out of order",
     "invalid bytes",
     "orrupt",
@@ -30,22 +30,39 @@ pub(crate) fn assert_readable(broker: &TestBroker) {
     if broker.flavor() == Flavor::Kafka {
         return;
     }
-    for partition in partitions(&broker.data()) {
-        let name = partition.file_name().unwrap().to_string_lossy().into_owned();
-        let decoder: &[&str] = match name.as_str() {
-            "__cluster_metadata-0" => &["--cluster-metadata-decoder"],
-            name if name.starts_with("__consumer_offsets-") => &["--offsets-decoder"],
-            _ => &[],
-        };
-        let files = dumpable(&partition);
-        assert!(files.iter().any(|file| file.ends_with(".log")), "{name} has no segment");
-        let files = files.join(",");
-        let arguments = [&["--deep-iteration", "--files", &files], decoder].concat();
-        let printed = java::tool("org.apache.kafka.tools.DumpLogSegments", &arguments).unwrap();
-        let complaint =
-            printed.lines().find(|line| COMPLAINTS.iter().any(|complaint| line.contains(complaint)));
-        assert_eq!(complaint, None, "in {name}");
+    let partitions = partitions(&broker.data());
+    for (prefix, decoder) in DECODERS {
+        let chosen = partitions.iter().filter(|path| decoder_of(path) == *prefix);
+        let files: Vec<_> = chosen.flat_map(|partition| dumpable(partition)).collect();
+        if !files.is_empty() {
+            let files = files.join(",");
+            let arguments = [&["--deep-iteration", "--files", &files], *decoder].concat();
+            let printed = java::tool("org.apache.kafka.tools.DumpLogSegments", &arguments).unwrap();
+            assert_no_complaint(&printed);
+        }
     }
+}
+
+/// What the tool says of the first record of every segment but the first, Apache Kafka's own too.
+const QUIRK: &str = "-1 is followed by";
+
+/// How the tool is told to decode the records of internal topics, by the start of their names.
+const DECODERS: &[(&str, &[&str])] = &[
+    ("__cluster_metadata-", &["--cluster-metadata-decoder"]),
+    ("__consumer_offsets-", &["--offsets-decoder"]),
+    ("", &[]),
+];
+
+fn decoder_of(partition: &Path) -> &'static str {
+    let name = partition.file_name().unwrap().to_string_lossy();
+    DECODERS.iter().find(|(prefix, _)| name.starts_with(prefix)).map_or("", |(prefix, _)| prefix)
+}
+
+fn assert_no_complaint(printed: &str) {
+    let mut lines = printed.lines().filter(|line| !line.contains(QUIRK));
+    let complaint = lines.find(|line| COMPLAINTS.iter().any(|complaint| line.contains(complaint)));
+    assert_eq!(complaint, None);
+    assert!(printed.contains("isvalid: true"), "no batch was read");
 }
 
 /// The directories of partitions, those without records too.

@@ -7,8 +7,9 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use milena_protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use milena_protocol::messages::{ApiVersionsRequest, MetadataRequest, ProduceRequest};
-use milena_protocol::{ErrorCode, Message, Request};
+use milena_protocol::{ErrorCode, Message, Records, Request};
 use milena_tests::{Flavor, TestBroker, frame};
 
 /// Longest wait for the end of a connection that broke the protocol.
@@ -65,6 +66,27 @@ fn announced_bytes_cost_nothing_until_they_arrive() {
     assert_grown_little(&mut broker, before);
     drop(connections);
     assert_serves(&broker);
+}
+
+/// A deliberate difference too, see above.
+#[test]
+fn stalled_large_requests_do_not_hold_up_others() {
+    let broker = TestBroker::start_with(Flavor::Milena, &[]).unwrap();
+    let stalled: Vec<_> = (0..100)
+        .map(|_| {
+            let mut stream = frame::connect(&broker.bootstrap()).unwrap();
+            stream.write_all(&104_857_600_i32.to_be_bytes()).unwrap();
+            stream.write_all(&[0; 20_000]).unwrap();
+            stream
+        })
+        .collect();
+    let started = Instant::now();
+    let mut stream = frame::connect(&broker.bootstrap()).unwrap();
+    let answer = frame::exchange(&mut stream, 9, &large_produce()).unwrap();
+    let code = answer.responses[0].partition_responses[0].error_code;
+    assert_eq!(ErrorCode::from(code), ErrorCode::UnknownTopicOrPartition);
+    assert!(started.elapsed() < Duration::from_secs(5), "the answer took {:?}", started.elapsed());
+    drop(stalled);
 }
 
 #[test]
@@ -218,6 +240,15 @@ fn header(key: i16, version: i16, rest: &[u8]) -> Bytes {
 fn produce_body(length: &[u8; 4]) -> Vec<u8> {
     let start = [0xff, 0xff, 0, 1, 0, 0, 0, 9, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 0];
     [&start[..], length, &[0; 100]].concat()
+}
+
+/// A megabyte for a topic that does not exist.
+fn large_produce() -> ProduceRequest {
+    let records = Some(Records::Bytes(vec![0; 1_000_000].into()));
+    let partition = PartitionProduceData { index: 0, records };
+    let topic =
+        TopicProduceData { name: "absent".into(), partition_data: vec![partition], ..Default::default() };
+    ProduceRequest { acks: -1, timeout_ms: 1000, topic_data: vec![topic], ..Default::default() }
 }
 
 /// A frame of a random key and version, now and then unknown ones, with up to 200 random bytes, many of them small.

@@ -20,6 +20,7 @@ func (s *session) write(count int) {
 	expect(errors.Join(err, created.Err) == nil || errors.Is(created.Err, kerr.TopicAlreadyExists), "the topic is there")
 	producer, err := kgo.NewClient(kgo.SeedBrokers(s.bootstrap), kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(500), kgo.ProducerLinger(time.Millisecond),
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.UnknownTopicRetries(-1), kgo.RetryTimeout(time.Minute))
 	check(err)
 	defer producer.Close()
@@ -30,6 +31,9 @@ func (s *session) write(count int) {
 			check(err)
 			fmt.Println(record.Partition, record.Offset, number)
 		})
+		if number%100 == 0 { // at most 20,000 a second, so that there is a middle to be killed in
+			time.Sleep(5 * time.Millisecond)
+		}
 	}
 	check(producer.Flush(s.context))
 }
