@@ -41,6 +41,7 @@ test-unit: ## unit tests, house rules, golden vectors
 
 .PHONY: test-broker
 test-broker: kafka ## crashes and hostile bytes against a broker process
+	@tests/clients/install.sh
 	cargo build --locked -p milena-broker
 	cargo test --locked -p milena-tests --test broker -- --test-threads=2
 
