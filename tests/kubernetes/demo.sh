@@ -10,9 +10,10 @@ example=$root/examples/truck_gps
 namespace=${DEMO_NAMESPACE:-truck-gps}
 operator_namespace=${DEMO_OPERATOR_NAMESPACE:-milena-system}
 partitions=10
-export KUBECONFIG=${KUBECONFIG:-${XDG_CACHE_HOME:-$HOME/.cache}/milena/kubernetes/run/kubeconfig}
+tools=${XDG_CACHE_HOME:-$HOME/.cache}/milena/kubernetes
+export KUBECONFIG=${KUBECONFIG:-$tools/run/kubeconfig} PATH=$tools/bin:$PATH
 # The end-to-end tests take the operator away for moments: the two wait for each other.
-turn=${XDG_CACHE_HOME:-$HOME/.cache}/milena/kubernetes/turn
+turn=$tools/turn
 exec 9>> "$turn"
 flock --wait 900 9 || { echo "something else has been using the cluster for 15 minutes ($turn)" >&2; exit 1; }
 
@@ -100,8 +101,16 @@ print_owners() { owners "$1" | awk '{ pod = $1; $1 = ""; print pod ($0 == " []" 
 owner_of() { awk -v p="$1" '{ for (i = 2; i <= NF; i++) { q = $i; gsub(/[][]/, "", q); if (q == p) print $1 } }'; }
 idle_members() { awk '$2 == "[]" { print $1 }'; }
 
+# An upgrade or an uninstall that was refused or cut short leaves a release that Helm does not upgrade any more.
+remove_stuck_release() {
+  local status
+  status=$(helm status milena --namespace "$operator_namespace" 2>/dev/null | awk '/^STATUS:/ { print $2 }') || return 0
+  [[ $status == deployed ]] || shown helm uninstall milena --namespace "$operator_namespace" --no-hooks --wait
+}
+
 install_operator() {
   section "The operator, from the chart"
+  remove_stuck_release
   shown helm upgrade --install milena "$root/charts/milena" --namespace "$operator_namespace" --create-namespace \
     --set "podAnnotations.demo=run-$(date +%s)" --hide-notes
   kubectl -n "$operator_namespace" rollout status deployment/milena-operator --timeout=90s | indent
