@@ -137,7 +137,7 @@ async fn roll_on(
     changed: bool,
 ) -> Result<(Roll, Again), ClusterError> {
     let Some(set) = observed.stateful_set.as_ref().filter(|_| !changed) else {
-        return Ok((Roll::Waiting { reason: "the change was just applied".to_owned() }, Again::Never));
+        return Ok((roll::applying(), Again::Never));
     };
     let roll = roll::next_pods(set, &observed.pods);
     let Roll::Stop { pods } = &roll else { return Ok((roll, Again::Never)) };
@@ -146,8 +146,8 @@ async fn roll_on(
         match api.evict(pod, &EvictParams::default()).await {
             Ok(_) => tracing::info!(cluster = %key, pod, "evicted to bring in the changed spec"),
             Err(kube::Error::Api(status)) if status.code == TOO_MANY_REQUESTS => {
-                let reason = format!("the disruption budget does not let {pod} stop yet");
-                return Ok((Roll::Waiting { reason }, Again::After(EVICTION_RETRY)));
+                let message = format!("the disruption budget does not let {pod} stop yet");
+                return Ok((roll::rolling(message), Again::After(EVICTION_RETRY)));
             }
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(source) => {

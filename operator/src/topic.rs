@@ -117,8 +117,7 @@ async fn without_topic(operator: &Operator, topic: &KafkaTopic, outlook: Outlook
     if is_paused(topic) && !is_going {
         return pause(operator, topic).await;
     }
-    finalizer::set(operator, topic, false).await?;
-    if is_going {
+    if !finalizer::set(operator, topic, false).await? || is_going {
         return Ok(());
     }
     let mut status = topic.status.clone().unwrap_or_default();
@@ -200,7 +199,7 @@ async fn in_kafka(
         Ok(observed) => observed,
         Err(error) => return Ok(Err((owners, error))),
     };
-    guard(operator, &owners).await?;
+    let owners = guard(operator, owners).await?;
     let (batch, mut refusals) = plan_all(&owners, &observed);
     let outcomes = match batch.run(admin).await {
         Ok(outcomes) => outcomes,
@@ -246,16 +245,16 @@ impl Owner {
     }
 }
 
-/// Before a topic can come to be, the finalizer that will delete it.
-async fn guard(operator: &Operator, owners: &[Owner]) -> Result<(), TopicError> {
-    let alive = owners.iter().filter(|owner| !owner.is_going());
-    let writes: Vec<_> = alive
-        .map(|owner| async {
-            let wanted = validate::deletes(&owner.resource);
-            finalizer::set(operator, &owner.resource, wanted).await.map_err(TopicError::from)
-        })
-        .collect();
-    first_error(stream::iter(writes).buffer_unordered(WRITES_AT_ONCE)).await
+/// Before a topic can come to be, the finalizer that will delete it. Yields the owners that are as they should be.
+async fn guard(operator: &Operator, owners: Vec<Owner>) -> Result<Vec<Owner>, TopicError> {
+    let set = |owner: Owner| async move {
+        let wanted = validate::deletes(&owner.resource);
+        let is_settled = owner.is_going() || finalizer::set(operator, &owner.resource, wanted).await?;
+        Ok::<_, TopicError>(is_settled.then_some(owner))
+    };
+    let writes: Vec<_> = owners.into_iter().map(set).collect();
+    let settled: Vec<_> = stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).collect().await;
+    settled.into_iter().filter_map(Result::transpose).collect()
 }
 
 fn plan_all(owners: &[Owner], observed: &observe::Topics) -> (Batch, BTreeMap<String, Refusal>) {
@@ -326,7 +325,8 @@ impl Verdict {
 async fn conclude(operator: &Operator, owner: Owner, verdict: Verdict) -> Result<(), TopicError> {
     let topic = &owner.resource;
     if owner.is_going() && (!owner.deletes() || verdict.observed.is_none() && !verdict.outlook.is_failing()) {
-        return Ok(finalizer::set(operator, topic, false).await?);
+        finalizer::set(operator, topic, false).await?;
+        return Ok(());
     }
     let before = topic.status.clone().unwrap_or_default();
     let generation = topic.metadata.generation;

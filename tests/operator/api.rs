@@ -26,6 +26,7 @@ pub(crate) fn resource(kind: &str) -> ApiResource {
         "Event" => ("events.k8s.io", "v1", "events"),
         "Namespace" => ("", "v1", "namespaces"),
         "Service" => ("", "v1", "services"),
+        "Pod" => ("", "v1", "pods"),
         "ConfigMap" => ("", "v1", "configmaps"),
         "ServiceAccount" => ("", "v1", "serviceaccounts"),
         "PersistentVolumeClaim" => ("", "v1", "persistentvolumeclaims"),

@@ -47,8 +47,8 @@ async fn a_cluster_becomes_its_objects() -> Result<()> {
     ] {
         stage.await_object(kind, name).await;
     }
-    stage.await_condition("KafkaCluster", "demo", ("Ready", "False", "Rolling")).await;
-    stage.pretend_brokers_are_ready("demo-broker").await?;
+    stage.await_condition("KafkaCluster", "demo", ("Ready", "False", "BrokersStarting")).await;
+    stage.pretend_ready("demo-broker-0").await?;
     let cluster = stage.await_ready("KafkaCluster", "demo").await;
     let status = &cluster.data["status"];
     assert_eq!(
@@ -307,5 +307,69 @@ async fn a_cluster_takes_its_objects_with_it() -> Result<()> {
     ] {
         stage.await_gone(kind, name).await;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_changed_configuration_restarts_the_broker_through_an_eviction() -> Result<()> {
+    let stage = Stage::new("roll").await?;
+    let _operator = stage.operator(None)?;
+    stage.apply("KafkaCluster", "demo", small()).await?;
+    stage.pretend_ready("demo-broker-0").await?;
+    stage.await_ready("KafkaCluster", "demo").await;
+    let before = stage.await_object("Pod", "demo-broker-0").await.metadata.uid;
+
+    // What concerns no broker restarts none.
+    stage.apply("KafkaCluster", "demo", with("allowedNamespaces", json!(["a"]))).await?;
+    stage.await_ready("KafkaCluster", "demo").await;
+    assert_eq!(stage.await_object("Pod", "demo-broker-0").await.metadata.uid, before);
+
+    stage.apply("KafkaCluster", "demo", with("config", json!({"num.partitions": 4}))).await?;
+    until("the pod is replaced", || async {
+        (stage.get("Pod", "demo-broker-0").await?.metadata.uid != before).then_some(())
+    })
+    .await;
+    stage.await_condition("KafkaCluster", "demo", ("Ready", "False", "BrokersStarting")).await;
+    stage.pretend_ready("demo-broker-0").await?;
+    stage.await_ready("KafkaCluster", "demo").await;
+    let evictions = stage
+        .requests()?
+        .into_iter()
+        .filter(|request| request.resource == "pods" && request.verb == "create");
+    assert_eq!(evictions.count(), 1, "one eviction and no deletion");
+    Ok(())
+}
+
+#[tokio::test]
+async fn volumes_stay_or_go_as_the_spec_says() -> Result<()> {
+    let stage = Stage::new("claims").await?;
+    let _operator = stage.operator(None)?;
+    stage.apply("KafkaCluster", "keeps", small()).await?;
+    stage.apply("KafkaCluster", "goes", with("deleteClaims", json!(true))).await?;
+    for cluster in ["keeps", "goes"] {
+        let claim = stage.await_object("PersistentVolumeClaim", &format!("data-{cluster}-broker-0")).await;
+        let id = claim.metadata.annotations.unwrap_or_default().remove("kafka.milena.dev/cluster-id");
+        assert_eq!(id.map(|id| id.len()), Some(22), "the claim remembers the cluster");
+    }
+    // The controller marks the claim before the owner may go with it.
+    until("the claim belongs to its StatefulSet", || async {
+        let claim = stage.get("PersistentVolumeClaim", "data-goes-broker-0").await?;
+        claim.metadata.owner_references.map(drop)
+    })
+    .await;
+    for cluster in ["keeps", "goes"] {
+        stage.delete("KafkaCluster", cluster).await?;
+        stage.await_gone("StatefulSet", &format!("{cluster}-broker")).await;
+    }
+    stage.await_gone("PersistentVolumeClaim", "data-goes-broker-0").await;
+    let kept = stage.get("PersistentVolumeClaim", "data-keeps-broker-0").await.expect("it is kept");
+    assert_eq!(kept.metadata.deletion_timestamp, None);
+
+    // The cluster that is made again has another UID and the same id.
+    let id = kept.metadata.annotations.unwrap_or_default().remove("kafka.milena.dev/cluster-id");
+    stage.apply("KafkaCluster", "keeps", small()).await?;
+    let set = stage.await_object("StatefulSet", "keeps-broker").await;
+    let template = &set.data["spec"]["volumeClaimTemplates"][0]["metadata"]["annotations"];
+    assert_eq!(template["kafka.milena.dev/cluster-id"].as_str().map(str::to_owned), id);
     Ok(())
 }

@@ -1,5 +1,4 @@
-//! A real API server for tests: etcd, kube-apiserver and the controllers for namespaces and garbage, as processes on
-//! loopback ports.
+//! A real API server for tests: etcd, kube-apiserver and a few controllers, as processes on loopback ports.
 //!
 //! One serves all tests of a run; each test has namespaces of its own. Nothing schedules or runs pods. The audit log tells
 //! who asked for what.
@@ -28,6 +27,14 @@ use tokio::sync::OnceCell;
 use crate::api;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Namespaces and what is owned go; StatefulSets make pods and claims, which nobody schedules or binds; budgets count.
+const CONTROLLERS: [&str; 5] = [
+    "namespace-controller",
+    "garbage-collector-controller",
+    "statefulset-controller",
+    "disruption-controller",
+    "persistentvolumeclaim-protection-controller",
+];
 /// Ends its command when the test process is gone, however it ended: the test holds the other end of stdin.
 const GUARD: &str = r#""$@" & pid=$!; cat > /dev/null; kill "$pid"; wait "$pid""#;
 
@@ -78,7 +85,7 @@ impl ControlPlane {
         plane.await_ready().await?;
         let flags = [
             format!("--kubeconfig={}", admin.display()),
-            "--controllers=namespace-controller,garbage-collector-controller".to_owned(),
+            format!("--controllers={}", CONTROLLERS.join(",")),
             "--leader-elect=false".to_owned(),
             "--secure-port=0".to_owned(),
             "--kube-api-qps=500".to_owned(),

@@ -72,7 +72,7 @@ async fn a_steady_state_asks_for_nothing_but_the_lease() -> Result<()> {
     // Stored in another form than written, which must not look like drift.
     cluster["spec"]["resources"] = json!({"requests": {"cpu": "0.05", "memory": "65536Ki"}});
     stage.apply("KafkaCluster", "demo", cluster).await?;
-    stage.pretend_brokers_are_ready("demo-broker").await?;
+    stage.pretend_ready("demo-broker-0").await?;
     for index in 0..10 {
         let topic = json!({"spec": {"clusterRef": {"name": "demo"}, "partitions": 1, "config": {"retention.ms": 1000}}});
         stage.apply("KafkaTopic", &format!("topic-{index}"), topic).await?;

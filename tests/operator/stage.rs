@@ -250,18 +250,15 @@ impl Stage {
         about.filter_map(|event| event.data["reason"].as_str().map(str::to_owned)).collect()
     }
 
-    /// What the StatefulSet's controller and a kubelet would report of a cluster's brokers.
-    pub(crate) async fn pretend_brokers_are_ready(&self, set: &str) -> Result<()> {
-        let object = self.await_object("StatefulSet", set).await;
-        let status = json!({"status": {
-            "observedGeneration": object.metadata.generation,
-            "replicas": 1,
-            "readyReplicas": 1,
-            "updateRevision": "one",
-            "currentRevision": "one",
-        }});
-        let api = self.api(&self.namespace, "StatefulSet");
-        api.patch_status(set, &PatchParams::default(), &Patch::Merge(status)).await?;
+    /// What a kubelet would report of a pod whose broker is ready.
+    pub(crate) async fn pretend_ready(&self, pod: &str) -> Result<()> {
+        self.await_object("Pod", pod).await;
+        let now = "2026-01-01T00:00:00Z";
+        let conditions = ["Ready", "ContainersReady", "Initialized", "PodScheduled"]
+            .map(|kind| json!({"type": kind, "status": "True", "lastTransitionTime": now}));
+        let status = json!({"status": {"phase": "Running", "conditions": conditions}});
+        let api = self.api(&self.namespace, "Pod");
+        api.patch_status(pod, &PatchParams::default(), &Patch::Merge(status)).await?;
         Ok(())
     }
 }

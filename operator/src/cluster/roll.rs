@@ -13,8 +13,8 @@ use kube::ResourceExt;
 pub(crate) enum Roll {
     /// Every pod has the newest revision.
     Settled,
-    /// Something has to happen by itself first.
-    Waiting { reason: String },
+    /// Something has to happen by itself first. The reason is the condition's.
+    Waiting { reason: &'static str, message: String },
     /// These pods may be evicted now.
     Stop { pods: Vec<String> },
 }
@@ -23,13 +23,12 @@ pub(crate) enum Roll {
 const REVISION_LABEL: &str = "controller-revision-hash";
 
 pub(crate) fn next_pods(set: &StatefulSet, pods: &[Arc<Pod>]) -> Roll {
-    let waiting = |reason: &str| Roll::Waiting { reason: reason.to_owned() };
     let status = set.status.clone().unwrap_or_default();
     if status.observed_generation < set.metadata.generation {
-        return waiting("the StatefulSet's controller has not seen the change yet");
+        return applying();
     }
     let Some(newest) = status.update_revision else {
-        return waiting("the StatefulSet has no revision yet");
+        return applying();
     };
     let is_outdated =
         |pod: &&Arc<Pod>| pod.labels().get(REVISION_LABEL).is_some_and(|revision| *revision != newest);
@@ -38,7 +37,7 @@ pub(crate) fn next_pods(set: &StatefulSet, pods: &[Arc<Pod>]) -> Roll {
         return Roll::Settled;
     }
     if let Some(pod) = pods.iter().find(|pod| pod.metadata.deletion_timestamp.is_some()) {
-        return waiting(&format!("{} is stopping", pod.name_any()));
+        return rolling(format!("{} is stopping", pod.name_any()));
     }
     if let Some(down) = outdated.iter().find(|pod| !is_ready(pod)) {
         return Roll::Stop { pods: vec![down.name_any()] };
@@ -46,9 +45,18 @@ pub(crate) fn next_pods(set: &StatefulSet, pods: &[Arc<Pod>]) -> Roll {
     let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let ready = pods.iter().filter(|pod| is_ready(pod)).count();
     if i64::try_from(ready).unwrap_or(i64::MAX) < i64::from(wanted) {
-        return waiting("a broker that was restarted is not ready yet");
+        return rolling("a broker that was restarted is not ready yet".to_owned());
     }
     outdated.first().map_or(Roll::Settled, |pod| Roll::Stop { pods: vec![pod.name_any()] })
+}
+
+/// The StatefulSet's controller has not seen the newest spec yet.
+pub(crate) fn applying() -> Roll {
+    Roll::Waiting { reason: "Applying", message: "the changed spec is on its way to the pods".to_owned() }
+}
+
+pub(crate) fn rolling(message: String) -> Roll {
+    Roll::Waiting { reason: "Rolling", message }
 }
 
 pub(crate) fn is_ready(pod: &Pod) -> bool {
@@ -113,6 +121,6 @@ mod tests {
     fn nothing_is_stopped_before_the_change_is_seen() {
         let mut set = set(1, "b");
         set.metadata.generation = Some(3);
-        assert!(matches!(next_pods(&set, &[pod("p-0", "a", true)]), Roll::Waiting { .. }));
+        assert_eq!(next_pods(&set, &[pod("p-0", "a", true)]), applying());
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn assess(cluster: &ValidatedCluster, observed: &ObservedCluster, rol
         Roll::Stop { pods } => {
             Outlook::progressing("Rolling", format!("{} restarts for the changed spec", pods.join(", ")))
         }
-        Roll::Waiting { reason } => Outlook::progressing("Rolling", reason.clone()),
+        Roll::Waiting { reason, message } => Outlook::progressing(reason, message.clone()),
         Roll::Settled if count.ready < cluster.brokers => Outlook::progressing("BrokersStarting", brokers),
         Roll::Settled => Outlook::Ready { message: brokers },
     }

@@ -14,8 +14,9 @@ use crate::report::told;
 
 const FINALIZER: &str = "kafka.milena.dev/topic";
 const NOT_FOUND: u16 = 404;
+const CONFLICT: u16 = 409;
 
-/// Why the finalizers of a resource could not be changed; a conflict means that a newer version is on its way here.
+/// Why the finalizers of a resource could not be changed.
 #[derive(Debug, Error)]
 #[error("change the finalizers of {name}: {}", told(source))]
 pub(crate) struct FinalizerError {
@@ -27,10 +28,15 @@ pub(super) fn is_set(topic: &KafkaTopic) -> bool {
     topic.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
 }
 
-/// Adds or takes away the finalizer where it is not as `wanted`.
-pub(super) async fn set(operator: &Operator, topic: &KafkaTopic, wanted: bool) -> Result<(), FinalizerError> {
+/// Adds or takes away the finalizer where it is not as `wanted`. False when a newer version of the resource is on its
+/// way here, and its pass with it.
+pub(super) async fn set(
+    operator: &Operator,
+    topic: &KafkaTopic,
+    wanted: bool,
+) -> Result<bool, FinalizerError> {
     if is_set(topic) == wanted {
-        return Ok(());
+        return Ok(true);
     }
     let mut finalizers: Vec<_> =
         topic.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
@@ -45,8 +51,8 @@ pub(super) async fn set(operator: &Operator, topic: &KafkaTopic, wanted: bool) -
     let api: Api<KafkaTopic> =
         Api::namespaced(operator.client.clone(), &topic.namespace().unwrap_or_default());
     match api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == NOT_FOUND => Ok(()),
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if [NOT_FOUND, CONFLICT].contains(&status.code) => Ok(false),
         Err(source) => Err(FinalizerError { name, source: Box::new(source) }),
     }
 }
