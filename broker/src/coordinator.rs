@@ -81,7 +81,11 @@ impl Coordinators {
     }
 
     /// The partition that `group` belongs to. Creates the topic if this is the first group of all.
-    pub(crate) async fn partition_for(&self, broker: &Broker, group: &str) -> Result<PartitionIndex, ErrorCode> {
+    pub(crate) async fn partition_for(
+        &self,
+        broker: &Broker,
+        group: &str,
+    ) -> Result<PartitionIndex, ErrorCode> {
         if let Some(partition) = partition_of(&broker.image(), group) {
             return Ok(partition);
         }
@@ -94,7 +98,12 @@ impl Coordinators {
     }
 
     /// Asks the coordinator of `group`.
-    pub(crate) async fn call(&self, broker: &Broker, group: &str, request: Request) -> Result<Reply, ErrorCode> {
+    pub(crate) async fn call(
+        &self,
+        broker: &Broker,
+        group: &str,
+        request: Request,
+    ) -> Result<Reply, ErrorCode> {
         let image = broker.image();
         let partition = partition_of(&image, group).ok_or(ErrorCode::NotCoordinator)?;
         if image.leader(OFFSETS_TOPIC, partition) != Some(self.node_id) {
@@ -122,12 +131,18 @@ impl Coordinators {
             loop {
                 let running = self.table().get(&partition).map(|one| (one.calls.clone(), one.ready.clone()));
                 if let Some((calls, mut ready)) = running {
-                    return ready.wait_for(|ready| *ready).await.map(|_| calls).map_err(|_| ErrorCode::NotCoordinator);
+                    return ready
+                        .wait_for(|ready| *ready)
+                        .await
+                        .map(|_| calls)
+                        .map_err(|_| ErrorCode::NotCoordinator);
                 }
                 changes.changed().await.map_err(|_| ErrorCode::NotCoordinator)?;
             }
         };
-        tokio::time::timeout(LOAD_PATIENCE, serving).await.unwrap_or(Err(ErrorCode::CoordinatorLoadInProgress))
+        tokio::time::timeout(LOAD_PATIENCE, serving)
+            .await
+            .unwrap_or(Err(ErrorCode::CoordinatorLoadInProgress))
     }
 
     /// Starts and stops coordinators as leadership moves, and forgets offsets in topics that are gone. To be called
@@ -175,7 +190,8 @@ impl Coordinators {
     }
 
     fn forget_topics(&self, delta: &MetadataDelta) {
-        let deleted: Vec<_> = delta.deleted_topics.iter().map(|topic| (topic.name.clone(), topic.id)).collect();
+        let deleted: Vec<_> =
+            delta.deleted_topics.iter().map(|topic| (topic.name.clone(), topic.id)).collect();
         if deleted.is_empty() {
             return;
         }
