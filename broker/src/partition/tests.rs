@@ -1,3 +1,5 @@
+//! A partition over a disk that can lose, tear and refuse writes.
+
 use std::path::Path;
 
 use milena_core::config::Properties;

@@ -1,3 +1,5 @@
+//! One replica as leader: high watermark, epochs, and the sequences of idempotent producers.
+
 use milena_protocol::records::{BatchBuilder, NewRecord, RecordBatch};
 use milena_protocol::{ProducerEpoch, ProducerId};
 

@@ -1,3 +1,5 @@
+//! Batches read back, refused and damaged: every codec, every rule, arbitrary bytes.
+
 use proptest::prelude::*;
 
 use super::*;

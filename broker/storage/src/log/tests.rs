@@ -1,3 +1,5 @@
+//! Logs on a disk in memory: reads, truncation, retention, and a crash at every single write.
+
 use std::collections::BTreeMap;
 
 use milena_protocol::records::{BatchBuilder, NewRecord, RecordIter, batches};
