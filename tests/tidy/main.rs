@@ -26,7 +26,7 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
 
 /// Words with which `core` would do IO, read a clock or draw randomness.
 const IMPURE: [&str; 8] = [
-    "tokio",
+    "tokio::",
     "std::fs",
     "std::net",
     "std::thread",
