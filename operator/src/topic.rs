@@ -7,6 +7,7 @@ mod apply;
 mod finalizer;
 mod observe;
 mod plan;
+mod status;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -15,14 +16,14 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream;
 use k8s_openapi::jiff::Timestamp;
-use milena_client::{Admin, ClientError, Refused};
+use milena_client::{Admin, ClientError};
 use thiserror::Error;
 
 use self::apply::Batch;
-use self::plan::ObservedTopic;
+use self::status::{Tried, Verdict};
 use self::validate::{Refusal, Standing, ValidatedTopic};
 use crate::conditions::{self, Outlook, find};
-use crate::crd::{KafkaCluster, KafkaTopic, TopicStatus};
+use crate::crd::{KafkaCluster, KafkaTopic};
 use crate::names::ClusterKey;
 use crate::operator::{Operator, is_paused};
 use crate::queue::Again;
@@ -58,16 +59,6 @@ struct Owner {
     resource: Arc<KafkaTopic>,
     name: String,
     wanted: Result<ValidatedTopic, Refusal>,
-}
-
-/// What a pass concludes about an owner.
-#[derive(Debug)]
-struct Verdict {
-    outlook: Outlook,
-    /// `None` where there is no such topic.
-    observed: Option<ObservedTopic>,
-    /// Whether the spec's configuration is on the topic now.
-    configured: bool,
 }
 
 /// One pass over all topics that name the cluster `key`.
@@ -214,8 +205,8 @@ async fn in_kafka(
     let mut again = Again::After(operator.options.drift_interval);
     let mut writes = Vec::new();
     for owner in owners {
-        let outcome = outcomes.get(&owner.name);
-        let verdict = judge(&owner, topics.remove(&owner.name), outcome, refusals.remove(&owner.name));
+        let tried = Tried { outcome: outcomes.get(&owner.name), refusal: refusals.remove(&owner.name) };
+        let verdict = status::judge(&owner, topics.remove(&owner.name), tried);
         if matches!(verdict.outlook, Outlook::Failing { .. } | Outlook::Progressing { .. }) {
             again = Again::Backoff;
         }
@@ -279,77 +270,15 @@ fn plan_all(owners: &[Owner], observed: &observe::Topics) -> (Batch, BTreeMap<St
     (batch, refusals)
 }
 
-/// What to say about an owner after its changes were tried. Pure.
-fn judge(
-    owner: &Owner,
-    topic: Option<Result<Option<ObservedTopic>, Refused>>,
-    outcome: Option<&Result<(), Refused>>,
-    refusal: Option<Refusal>,
-) -> Verdict {
-    let observed = match topic {
-        Some(Ok(observed)) => observed,
-        Some(Err(refused)) => {
-            return Verdict::new(Outlook::failing("DescribeFailed", refused.to_string()), None);
-        }
-        None => None,
-    };
-    let outlook = match (refusal, outcome) {
-        (Some(refusal), _) => refused(&refusal),
-        (None, Some(Err(error))) if error.code.retriable() => {
-            Outlook::failing("ChangeFailed", error.to_string())
-        }
-        (None, Some(Err(error))) => refused(&Refusal::RefusedByKafka { message: error.to_string() }),
-        (None, _) => match (&observed, &owner.wanted) {
-            (None, _) => Outlook::progressing("Creating", "the topic is not visible yet"),
-            (Some(there), Ok(wanted)) if there.partitions < wanted.partitions => {
-                let message =
-                    format!("the topic has {} of {} partitions", there.partitions, wanted.partitions);
-                Outlook::progressing("Growing", message)
-            }
-            (Some(there), _) => {
-                Outlook::Ready { message: format!("the topic has {} partitions", there.partitions) }
-            }
-        },
-    };
-    let configured = matches!(outlook, Outlook::Ready { .. });
-    Verdict { outlook, observed, configured }
-}
-
-impl Verdict {
-    fn new(outlook: Outlook, observed: Option<ObservedTopic>) -> Self {
-        Self { outlook, observed, configured: false }
-    }
-}
-
 /// Lets a resource go whose topic is gone, and reports on all others.
 async fn conclude(operator: &Operator, owner: Owner, verdict: Verdict) -> Result<(), TopicError> {
-    let topic = &owner.resource;
-    if owner.is_going() && (!owner.deletes() || verdict.observed.is_none() && !verdict.outlook.is_failing()) {
-        finalizer::set(operator, topic, false).await?;
+    if owner.is_going() && (!owner.deletes() || verdict.is_gone()) {
+        finalizer::set(operator, &owner.resource, false).await?;
         return Ok(());
     }
-    let before = topic.status.clone().unwrap_or_default();
-    let generation = topic.metadata.generation;
-    let outlook = if owner.is_going() && !verdict.outlook.is_failing() {
-        Outlook::progressing("Deleting", "the topic is being deleted")
-    } else {
-        verdict.outlook
-    };
-    let mut config_keys = before.config_keys.clone();
-    if verdict.configured {
-        config_keys = topic.spec.config.keys().cloned().collect();
-    }
-    let observed = verdict.observed.as_ref();
-    let status = TopicStatus {
-        observed_generation: generation,
-        conditions: outlook.conditions(&before.conditions, generation, Timestamp::now()),
-        topic_name: Some(owner.name.clone()),
-        topic_id: observed.map(|topic| topic.id.clone()),
-        partitions: observed.map(|topic| topic.partitions),
-        replication_factor: observed.map(|topic| topic.replication_factor),
-        config_keys,
-    };
-    Ok(report::topic(operator, topic, status, Some(&outlook)).await?)
+    let outlook = verdict.outlook.clone();
+    let status = status::status(&owner.resource, verdict, Timestamp::now());
+    Ok(report::topic(operator, &owner.resource, status, Some(&outlook)).await?)
 }
 
 /// Drives all of them to their end and yields the first error, so that one resource cannot hold up the others.

@@ -36,14 +36,15 @@ const CONTROLLERS: [&str; 5] = [
     "persistentvolumeclaim-protection-controller",
 ];
 /// Ends its command when the test process is gone, however it ended: the test holds the other end of stdin.
-const GUARD: &str = r#""$@" & pid=$!; cat > /dev/null; kill "$pid"; wait "$pid""#;
+/// The folder goes with the last of them.
+const GUARD: &str = r#""$@" & pid=$!; cat > /dev/null; kill "$pid"; wait "$pid"; rm -rf "$FOLDER""#;
 
 static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
 
 /// A running control plane.
 pub(crate) struct ControlPlane {
     server: String,
-    folder: TempDir,
+    folder: PathBuf,
     authority: Authority,
     /// The users that have a kubeconfig already.
     users: Mutex<HashSet<String>>,
@@ -70,14 +71,14 @@ impl ControlPlane {
     }
 
     async fn start() -> Result<Self> {
-        let folder = TempDir::with_prefix("milena-control-plane-")?;
+        let folder = TempDir::with_prefix("milena-control-plane-")?.keep();
         let authority = Authority::new()?;
-        write_secrets(folder.path(), &authority)?;
+        write_secrets(&folder, &authority)?;
         let (etcd, etcd_peer, secure) = (free_port()?, free_port()?, free_port()?);
         let server = format!("https://127.0.0.1:{secure}");
         let mut processes = vec![
-            spawn(folder.path(), "etcd", &etcd_flags(folder.path(), etcd, etcd_peer))?,
-            spawn(folder.path(), "kube-apiserver", &server_flags(folder.path(), etcd, secure))?,
+            spawn(&folder, "etcd", &etcd_flags(&folder, etcd, etcd_peer))?,
+            spawn(&folder, "kube-apiserver", &server_flags(&folder, etcd, secure))?,
         ];
         let users = Mutex::default();
         let mut plane = Self { server, folder, authority, users, _processes: Vec::new() };
@@ -91,7 +92,7 @@ impl ControlPlane {
             "--kube-api-qps=500".to_owned(),
             "--kube-api-burst=500".to_owned(),
         ];
-        processes.push(spawn(plane.folder.path(), "kube-controller-manager", &flags)?);
+        processes.push(spawn(&plane.folder, "kube-controller-manager", &flags)?);
         plane._processes = processes;
         plane.install_definitions().await?;
         Ok(plane)
@@ -111,7 +112,7 @@ impl ControlPlane {
 
     /// A kubeconfig for `user`, made when it is first asked for.
     pub(crate) fn kubeconfig(&self, user: &str, groups: &[&str]) -> Result<PathBuf> {
-        let path = |kind: &str| self.folder.path().join(format!("{user}.{kind}"));
+        let path = |kind: &str| self.folder.join(format!("{user}.{kind}"));
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if !users.insert(user.to_owned()) {
             return Ok(path("kubeconfig"));
@@ -126,7 +127,7 @@ impl ControlPlane {
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": user}}],
             "clusters": [{"name": "test", "cluster": {
                 "server": self.server,
-                "certificate-authority": self.folder.path().join("ca.crt"),
+                "certificate-authority": self.folder.join("ca.crt"),
             }}],
             "users": [{"name": user, "user": {"client-certificate": path("crt"), "client-key": path("key")}}],
         });
@@ -136,7 +137,7 @@ impl ControlPlane {
 
     /// Everything that `user` asked for so far, watches aside, in order.
     pub(crate) fn requests(&self, user: &str) -> Result<Vec<Request>> {
-        let log = fs::read_to_string(self.folder.path().join("audit.log"))?;
+        let log = fs::read_to_string(self.folder.join("audit.log"))?;
         let entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let mine = entries.filter(|entry| entry["user"]["username"] == user && entry["verb"] != "watch");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -185,7 +186,7 @@ impl ControlPlane {
 
     fn log_tails(&self) -> String {
         let tail = |name: &str| {
-            let text = fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default();
+            let text = fs::read_to_string(self.folder.join(format!("{name}.log"))).unwrap_or_default();
             let lines: Vec<_> = text.lines().rev().take(20).collect();
             format!("{name}:\n{}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
         };
@@ -274,7 +275,7 @@ fn spawn(folder: &Path, program: &str, flags: &[String]) -> Result<Child> {
     let log = fs::File::create(folder.join(format!("{program}.log")))?;
     let mut command = Command::new("sh");
     command.args(["-c", GUARD, "guard"]).arg(binary).args(flags);
-    command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
+    command.env("FOLDER", folder).stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
     command.spawn().with_context(|| format!("start {program}"))
 }
 
