@@ -4,6 +4,7 @@ use std::time::Duration;
 
 mod crash;
 mod dump;
+mod groups;
 mod handover;
 mod hostile;
 mod never_reads;
