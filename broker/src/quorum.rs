@@ -9,6 +9,7 @@
 //! are recovered.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
@@ -50,6 +51,8 @@ struct Shared {
     applied: watch::Sender<Offset>,
     image: ArcSwap<MetadataImage>,
     failure: watch::Receiver<Option<String>>,
+    /// Told to stop: its end is no failure.
+    stopping: AtomicBool,
 }
 
 /// Who this process is in the cluster, as its directory says.
@@ -89,7 +92,8 @@ pub(crate) async fn start(config: Arc<Config>, disk: Arc<dyn Disk>) -> anyhow::R
     let identity = started.await.context("the quorum's thread ended")??;
     let (applied, _) = watch::channel(Offset(0));
     let image = ArcSwap::default();
-    Ok(QuorumHandle(Arc::new(Shared { identity, commands, committed, applied, image, failure })))
+    let stopping = AtomicBool::new(false);
+    Ok(QuorumHandle(Arc::new(Shared { identity, commands, committed, applied, image, failure, stopping })))
 }
 
 fn run(worker: worker::Worker, inbox: mpsc::Receiver<Command>) -> anyhow::Result<()> {
@@ -160,12 +164,14 @@ impl QuorumHandle {
         let mut failure = self.0.failure.clone();
         match failure.wait_for(Option::is_some).await {
             Ok(reason) => anyhow!("metadata quorum: {}", reason.as_deref().unwrap_or_default()),
-            Err(_) => std::future::pending().await,
+            Err(_) if self.0.stopping.load(Ordering::Relaxed) => std::future::pending().await,
+            Err(_) => anyhow!("metadata quorum: its thread panicked"),
         }
     }
 
     /// Ends the quorum after what it was already asked, and closes its log.
     pub(crate) async fn stop(&self) {
+        self.0.stopping.store(true, Ordering::Relaxed);
         let (stopped, done) = oneshot::channel();
         if self.0.commands.send(Command::Stop { stopped }).await.is_ok() {
             done.await.ok();

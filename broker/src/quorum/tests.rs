@@ -128,3 +128,30 @@ async fn a_directory_of_another_node_is_refused() {
     let error = super::start(config(&["node.id=2"]), disk).await.err().expect("refused");
     assert_eq!(error.to_string(), "log directory /memory/data belongs to node.id=1, this node has node.id=2");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_formatted_for_more_than_is_built_is_refused_and_left_alone() {
+    use milena_protocol::Timestamp;
+    use milena_protocol::messages::metadata_records::FeatureLevelRecord;
+
+    let (disk, config) = (Arc::new(MemDisk::new()), config(&[]));
+    disk.create_dir_all(Path::new("/memory/data")).unwrap();
+    let level = |name: &str, level| FeatureLevelRecord { name: name.into(), feature_level: level }.into();
+    let levels = [level("metadata.version", 30), level("group.version", 1)];
+    let properties = milena_storage::MetaProperties {
+        cluster_id: "MkU3OEVBNTcwNTJENDM2Qk".into(),
+        node_id: NodeId(1),
+        directory_id: super::format::random_id(),
+    };
+    properties.write(&*disk, Path::new("/memory/data")).unwrap();
+    let bootstrap = Path::new("/memory/data/bootstrap.checkpoint");
+    disk.replace(bootstrap, &super::snapshot::bootstrap(&levels, Timestamp(1)), true).unwrap();
+    for _ in 0..2 {
+        let error = super::start(config.clone(), disk.clone()).await.err().expect("refused");
+        let expected = "the cluster has finalized group.version=1, which this version does not support";
+        assert!(format!("{error:#}").ends_with(expected), "{error:#}");
+    }
+    let levels = [level("metadata.version", 30)];
+    disk.replace(bootstrap, &super::snapshot::bootstrap(&levels, Timestamp(1)), true).unwrap();
+    start(&config, &disk).await;
+}

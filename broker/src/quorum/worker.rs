@@ -262,6 +262,11 @@ fn first_records(disk: &dyn Disk, dir: &LogDir) -> anyhow::Result<Vec<MetadataRe
     if levels.is_empty() {
         return Ok(bootstrap_records());
     }
+    let mut image = MetadataImage::default();
+    for (offset, record) in (0..).map(Offset).zip(&levels) {
+        image.replay(offset, record)?;
+    }
+    registration::check(&image).with_context(|| dir.bootstrap.display().to_string())?;
     let mut records = vec![BeginTransactionRecord { name: Some("Bootstrap records".into()) }.into()];
     records.extend(levels);
     records.push(EndTransactionRecord {}.into());
