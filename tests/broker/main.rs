@@ -1,5 +1,7 @@
 //! What a broker process must stand: being killed at any moment, and bytes that no client would send.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::time::Duration;
 
 mod crash;

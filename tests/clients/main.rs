@@ -7,6 +7,8 @@
 //! topic. `tests/clients/install.sh` installs the clients; each program ends with a status other than 0 where something
 //! differs.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::process::Command;
 
 use milena_tests::{TestBroker, java, paths};

@@ -94,11 +94,11 @@ def after():
     seen = consume(SECOND)
     assert sorted(seen) == list(range(FIRST, FIRST + SECOND)), sorted(seen)
     check_offsets()
-    print("groups", admin.list_groups())
-    assert any(group in str(listing) for listing in admin.list_groups())
-    print("group", admin.describe_groups([group]))
-    print("deleted", admin.delete_groups([group]))
-    assert not any(group in str(listing) for listing in admin.list_groups())
+    assert group in [listing["group_id"] for listing in admin.list_groups()]
+    assert admin.describe_groups([group])[group]["group_state"] == "Empty"
+    admin.delete_groups([group])
+    assert group not in [listing["group_id"] for listing in admin.list_groups()]
+    admin.create_partitions({topic: PARTITIONS + 1})
     admin.delete_topics([topic])
     deadline = time.monotonic() + PATIENCE_S
     while topic in admin.list_topics():
