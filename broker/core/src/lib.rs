@@ -2,10 +2,10 @@
 //! randomness. Time and random numbers are arguments; durable state changes only by replaying records.
 
 pub mod config;
+pub mod controller;
 pub mod group;
 pub mod machine;
 pub mod metadata;
 pub mod partition;
-pub mod controller;
 pub mod placement;
 pub mod raft;
