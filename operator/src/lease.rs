@@ -12,12 +12,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::names::MANAGER;
 use crate::report::told;
 
 const CONFLICT: u16 = 409;
+/// How long one look at the Lease may take before somebody leads.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The name of the Lease in the operator's namespace.
 pub(crate) const LEASE: &str = "milena-operator";
@@ -44,37 +46,48 @@ impl Candidate {
     pub(crate) async fn acquire(&self, reached: impl Fn(bool)) -> Lease {
         let mut seen = Sighting { version: None, since: Instant::now() };
         loop {
-            match self.attempt(&mut seen).await {
-                Ok(Some(lease)) => return lease,
-                Ok(None) => reached(true),
-                Err(error) => {
+            match timeout(ATTEMPT_TIMEOUT, self.attempt(&mut seen)).await {
+                Ok(Ok(Some(lease))) => return lease,
+                Ok(Ok(None)) => reached(true),
+                Ok(Err(error)) => {
                     reached(false);
                     tracing::warn!(error = told(&error), "the Lease could not be read or taken");
+                }
+                Err(_) => {
+                    reached(false);
+                    tracing::warn!("no answer about the Lease");
                 }
             }
             sleep(self.duration / 6).await;
         }
     }
 
-    /// Renews until the Lease is lost.
+    /// Renews until the Lease is lost. Whatever the API server does, this ends before the Lease runs out for others.
     pub(crate) async fn hold(&self, mut lease: Lease) {
-        let mut renewed = Instant::now();
-        while renewed.elapsed() < self.duration * 2 / 3 {
-            sleep(self.duration / 3).await;
+        loop {
+            match timeout(self.duration * 2 / 3, self.renew(lease)).await {
+                Ok(Some(renewed)) => lease = renewed,
+                Ok(None) => return tracing::error!("somebody else took the Lease"),
+                Err(_) => return tracing::error!("the Lease could not be renewed in time"),
+            }
+        }
+    }
+
+    /// Renews once, trying until it succeeds; `None` when somebody else has the Lease.
+    async fn renew(&self, mut lease: Lease) -> Option<Lease> {
+        sleep(self.duration / 3).await;
+        loop {
             match self.take(lease.clone()).await {
-                Ok(Some(newer)) => {
-                    lease = newer;
-                    renewed = Instant::now();
-                }
+                Ok(Some(renewed)) => return Some(renewed),
                 Ok(None) => match self.leases.get_opt(LEASE).await {
                     Ok(Some(found)) if self.is_ours(&found) => lease = found,
-                    Ok(_) => return tracing::error!("somebody else took the Lease"),
+                    Ok(_) => return None,
                     Err(error) => tracing::warn!(error = told(&error), "the Lease could not be read"),
                 },
                 Err(error) => tracing::warn!(error = told(&error), "the Lease could not be renewed"),
             }
+            sleep(self.duration / 15).await;
         }
-        tracing::error!("the Lease could not be renewed in time");
     }
 
     /// Lets the next one take over at once.
