@@ -57,6 +57,14 @@ fn franz_go_resumes_after_a_killed_broker() {
 }
 
 #[test]
+fn idle_member_takes_over_from_a_killed_one() {
+    let broker = TestBroker::start().unwrap();
+    let mut command = Command::new(paths::cache().join("clients/franz"));
+    command.args([&broker.bootstrap(), "pictures", "pictures"]);
+    eprintln!("{}", java::run(command, "").unwrap());
+}
+
+#[test]
 fn kafkajs_resumes_after_a_killed_broker() {
     both_phases("kafkajs", || {
         let mut command = Command::new("node");

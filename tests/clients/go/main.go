@@ -1,7 +1,7 @@
 // franz-go's part of the client tests; tests/clients/main.rs says what each phase must show. The crash tests use
 // write and read.
 //
-// Usage: franz BOOTSTRAP TOPIC before|after|read|write COUNT
+// Usage: franz BOOTSTRAP TOPIC before|after|read|write COUNT|pictures|member
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"sort"
 	"strconv"
 	"time"
@@ -36,6 +37,8 @@ type session struct {
 func main() {
 	deadline, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
+	deadline, stop := signal.NotifyContext(deadline, os.Interrupt)
+	defer stop()
 	client, err := kgo.NewClient(kgo.SeedBrokers(os.Args[1]), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
 	check(err)
 	defer client.Close()
@@ -45,6 +48,10 @@ func main() {
 		s.before()
 	case "after":
 		s.after()
+	case "pictures":
+		s.pictures()
+	case "member":
+		s.member()
 	case "read":
 		s.read()
 	case "write":
