@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use bytestring::ByteString;
+use milena_core::metadata::features::KRAFT_VERSION;
 use milena_protocol::messages::api_versions::{
     ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
 };
@@ -56,11 +57,13 @@ pub(crate) async fn handle(
         finalized_features_epoch: image.features_epoch(),
         finalized_features: features
             .iter()
-            .filter(|(_, level)| **level > 0)
+            .map(|(name, level)| (name.clone(), *level))
+            .chain([(ByteString::from_static(KRAFT_VERSION), broker.config.voters.kraft_version())])
+            .filter(|(_, level)| *level > 0)
             .map(|(name, level)| FinalizedFeatureKey {
-                name: name.clone(),
-                max_version_level: *level,
-                min_version_level: *level,
+                name,
+                max_version_level: level,
+                min_version_level: level,
             })
             .collect(),
         ..Default::default()

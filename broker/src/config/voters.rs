@@ -17,6 +17,16 @@ pub(crate) enum Voters {
     Dynamic,
 }
 
+impl Voters {
+    /// The level of `kraft.version` that such a quorum has.
+    pub(crate) fn kraft_version(&self) -> i16 {
+        match self {
+            Self::Static => 0,
+            Self::Dynamic => 1,
+        }
+    }
+}
+
 const MANY: &str = "more than one controller voter is not built yet";
 
 pub(super) fn parse(properties: &Properties, node_id: NodeId) -> anyhow::Result<Voters> {
