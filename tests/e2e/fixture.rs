@@ -19,6 +19,8 @@ use crate::operator;
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 pub(crate) const CLUSTER: &str = "kafkacluster/demo";
 const BROKERS: &str = "--selector=kafka.milena.dev/cluster=demo,app.kubernetes.io/component=broker";
+/// Where `make demo` works.
+const DEMO: &str = "truck-gps";
 const CLIENT_IMAGE: &str = "localhost/milena-e2e-client:dev";
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -64,8 +66,7 @@ impl Fixture {
     /// Installs the operator and makes the namespace.
     pub(crate) fn without_client(name: &str) -> Result<Self> {
         let turn = take_turn();
-        prepare()?;
-        operator::install()?;
+        begin()?;
         let namespace = Namespace::new(format!("e2e-{name}"));
         namespace.create()?;
         Ok(Self { namespace, _turn: turn })
@@ -181,6 +182,18 @@ impl Drop for Fixture {
     }
 }
 
+/// Installs the operator, with whose help what is left of earlier tests goes away.
+pub(crate) fn begin() -> Result<()> {
+    prepare()?;
+    operator::install()?;
+    eventually(LIMIT, "the namespaces of earlier tests are gone", || {
+        let namespaces = run("kubectl", &["get", "namespaces", "--output=name"])?;
+        let left: Vec<_> = namespaces.lines().filter(|name| name.starts_with("namespace/e2e-")).collect();
+        ensure!(left.is_empty(), "still there: {left:?}");
+        Ok(Some(()))
+    })
+}
+
 /// Waits for the tests before this one; one that panicked has left nothing that the next does not make anew.
 pub(crate) fn take_turn() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -203,7 +216,7 @@ fn lock_cluster() -> Result<File> {
 }
 
 /// Once per run: the cluster is ours alone, and the client's image is in it.
-pub(crate) fn prepare() -> Result<()> {
+fn prepare() -> Result<()> {
     static PREPARED: OnceLock<Result<File, String>> = OnceLock::new();
     let prepare = || {
         let lock = lock_cluster()?;
@@ -232,7 +245,8 @@ fn load_client_image() -> Result<()> {
     loaded
 }
 
-/// The tests uninstall the operator, which would leave other people's clusters alone with their finalizers.
+/// The tests uninstall the operator, which would leave other people's clusters alone with their finalizers. A demo that
+/// has ended is taken away, as the next demo would.
 fn require_own_cluster() -> Result<()> {
     let definition = [
         "get",
@@ -243,10 +257,9 @@ fn require_own_cluster() -> Result<()> {
     if run("kubectl", &definition)?.is_empty() {
         return Ok(());
     }
-    let listing = run(
-        "kubectl",
-        &["get", "kafkaclusters", "--all-namespaces", "--output=jsonpath={.items[*].metadata.namespace}"],
-    )?;
+    Namespace::new(DEMO).delete()?;
+    let namespaces = "--output=jsonpath={.items[*].metadata.namespace}";
+    let listing = run("kubectl", &["get", "kafkaclusters", "--all-namespaces", namespaces])?;
     let others: Vec<_> =
         listing.split_whitespace().filter(|namespace| !namespace.starts_with("e2e-")).collect();
     ensure!(

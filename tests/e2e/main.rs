@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use fixture::{CLUSTER, Fixture, LIMIT, prepare, take_turn};
+use fixture::{CLUSTER, Fixture, LIMIT, begin, take_turn};
 use kafka::records;
 use kubernetes::{objects, wait_for_objects};
 
@@ -129,6 +129,7 @@ fn clusters_outlive_upgrade_uninstallation_and_reinstallation_of_the_chart() -> 
         let pods = operator::namespace().kubectl(&["get", "deployment/milena-operator", "--output=name"])?;
         ensure!(!pods.is_empty(), "the refused uninstallation took the operator");
         ensure!(format!("{refusal:#}").contains(TOPIC), "the refusal does not name the topic: {refusal:#}");
+        operator::install().context("upgrade after the refused uninstallation")?;
 
         let retain = [
             "patch",
@@ -197,8 +198,7 @@ fn a_cluster_made_anew_finds_its_volume_and_its_records() -> Result<()> {
 fn deleting_everything_leaves_nothing_behind() -> Result<()> {
     {
         let _turn = take_turn();
-        prepare()?;
-        operator::install()?;
+        begin()?;
         operator::uninstall()?;
         operator::namespace().delete()?;
     }
@@ -223,15 +223,15 @@ fn deleting_everything_leaves_nothing_behind() -> Result<()> {
     wait_for_objects(LIMIT, &nothing).context("after the operator was uninstalled")
 }
 
-/// The objects, once two looks in a row agree: what earlier tests deleted has to go first.
+/// The objects, once two looks in a row agree: what was deleted before goes first.
 fn objects_once_settled() -> Result<BTreeSet<String>> {
     let mut before = objects()?;
-    kubernetes::eventually(Duration::from_secs(90), "no object comes or goes", || {
+    kubernetes::eventually(LIMIT, "no object comes or goes", || {
         thread::sleep(Duration::from_secs(2));
         let now = objects()?;
-        let leaving = now.iter().any(|object| object.contains(" Namespace /e2e-"));
-        let settled = now == before && !leaving;
-        before = now;
-        Ok(settled.then(|| before.clone()))
+        let changed: Vec<_> = now.symmetric_difference(&before).cloned().collect();
+        before.clone_from(&now);
+        ensure!(changed.is_empty(), "{changed:#?}");
+        Ok(Some(now))
     })
 }

@@ -20,12 +20,22 @@ pub(crate) fn namespace() -> Namespace {
 
 /// Installs the chart, or upgrades to it, with pods of the image as it is now, and waits for them.
 pub(crate) fn install() -> Result<()> {
+    take_back_uninstallation()?;
     let moment = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
     let annotation = format!("podAnnotations.e2e=at-{moment}");
     let chart =
         ["upgrade", "--install", RELEASE, "charts/milena", "--namespace", NAMESPACE, "--create-namespace"];
     let options = ["--set", &annotation, "--wait", "--timeout=90s", "--hide-notes"];
     run("helm", &[&chart[..], &options[..]].concat()).map(drop)
+}
+
+/// Helm calls a release whose uninstallation was refused `uninstalling` until it is rolled back, and upgrades it no more.
+fn take_back_uninstallation() -> Result<()> {
+    let status = run("helm", &["list", "--uninstalling", "--short", "--namespace", NAMESPACE])?;
+    if status.trim() != RELEASE {
+        return Ok(());
+    }
+    run("helm", &["rollback", RELEASE, "--namespace", NAMESPACE, "--wait", "--timeout=90s"]).map(drop)
 }
 
 /// Uninstalls the chart; the error is what the chart has against it.
