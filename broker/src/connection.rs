@@ -22,14 +22,17 @@ use futures::future::BoxFuture;
 use milena_protocol::{Encoder, frames};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, Origin};
 use crate::dispatch::{self, Close};
 
+mod memory;
 mod write;
+
+use memory::Grant;
+pub(crate) use memory::RequestMemory;
 
 /// Requests of one connection that may be unanswered at a time; further frames stay in the socket.
 const REQUESTS_IN_FLIGHT_MAX: usize = 64;
@@ -37,38 +40,14 @@ const REQUESTS_IN_FLIGHT_MAX: usize = 64;
 const READ_CHUNK_BYTES: usize = 16 * 1024;
 /// Frames of which no more than this many bytes have arrived are not charged to [`RequestMemory`].
 const UNACCOUNTED_FRAME_BYTES_MAX: usize = 64 * 1024;
-/// How long a charged frame may take to arrive once its memory is granted.
+/// How long a charged frame may take to arrive, without the time it waits for memory.
 const CHARGED_FRAME_TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes that one permit of [`RequestMemory`] stands for.
-const PERMIT_BYTES: usize = 1024;
-
-/// The bound on the bytes of large requests in flight, over all connections. One request above the whole bound is
-/// admitted alone.
-#[derive(Debug)]
-pub(crate) struct RequestMemory {
-    permits: Arc<Semaphore>,
-    total: u32,
-}
-
-impl RequestMemory {
-    /// A bound of `bytes_max` bytes, rounded up to whole KiB.
-    pub(crate) fn new(bytes_max: usize) -> Self {
-        let total =
-            u32::try_from(bytes_max.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
-        Self { permits: Arc::new(Semaphore::new(total as usize)), total }
-    }
-
-    async fn acquire(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let wanted = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX).min(self.total);
-        self.permits.clone().acquire_many_owned(wanted).await.ok()
-    }
-}
 
 /// A request whose response has not left yet.
 struct InFlight {
     response: BoxFuture<'static, Result<Option<Encoder>, Close>>,
     done: Option<Result<Option<Encoder>, Close>>,
-    _memory: Option<OwnedSemaphorePermit>,
+    _memory: Grant,
 }
 
 /// Why a connection ended, for its one log line. `None` ends are ordinary.
@@ -86,7 +65,7 @@ pub(crate) async fn serve(broker: Arc<Broker>, origin: Origin, stream: TcpStream
         stream,
         buffer: BytesMut::new(),
         in_flight: VecDeque::new(),
-        memory: None,
+        memory: Grant::default(),
     };
     if let Some(reason) = connection.run(&stop).await {
         tracing::info!(%peer, reason, "closed connection");
@@ -100,7 +79,7 @@ struct Connection {
     buffer: BytesMut,
     in_flight: VecDeque<InFlight>,
     /// Granted for the frame that is arriving now.
-    memory: Option<OwnedSemaphorePermit>,
+    memory: Grant,
     frame_bytes_max: usize,
     idle: Option<Duration>,
 }
@@ -161,7 +140,7 @@ impl Connection {
     async fn start_buffered_requests(&mut self) -> Result<(), Close> {
         while self.in_flight.len() < REQUESTS_IN_FLIGHT_MAX {
             let Some(frame) = self.next_frame().await? else { break };
-            let memory = self.memory.take();
+            let memory = std::mem::take(&mut self.memory);
             self.start(frame, memory).await?;
         }
         Ok(())
@@ -180,7 +159,6 @@ impl Connection {
             .ok_or_else(|| {
                 Close::because(format!("request of {claimed} bytes is outside 0..={}", self.frame_bytes_max))
             })?;
-        // A grant is for the whole frame, so a client earns it by sending: an announcement alone holds up nobody.
         if self.buffer.len() < 4 + length && self.buffer.len() > UNACCOUNTED_FRAME_BYTES_MAX {
             self.receive_charged(length).await?;
         }
@@ -192,7 +170,7 @@ impl Connection {
         Ok(Some(self.buffer.split_to(length).freeze()))
     }
 
-    /// Receives the rest of a large frame under its memory grant. Requests in flight are answered first: their
+    /// Receives the rest of a large frame, charged for the room it makes. Requests in flight are answered first: their
     /// memory may be what this frame waits for.
     async fn receive_charged(&mut self, length: usize) -> Result<(), Close> {
         while let Some(response) = front_if_any(&mut self.in_flight).await {
@@ -200,27 +178,29 @@ impl Connection {
                 self.write(response).await.map_err(Close::from_end)?;
             }
         }
-        let closed = || Close::because("broker is stopping".to_owned());
-        self.memory = Some(self.broker.request_memory.acquire(length).await.ok_or_else(closed)?);
-        let receive = async {
-            while self.buffer.len() < 4 + length {
-                let missing = 4 + length - self.buffer.len();
+        let mut patience = CHARGED_FRAME_TIMEOUT;
+        while self.buffer.len() < 4 + length {
+            let missing = 4 + length - self.buffer.len();
+            if self.buffer.capacity() == self.buffer.len() {
                 // Doubling keeps a stalled frame at twice what really arrived.
-                self.buffer.reserve(missing.min(self.buffer.len().max(READ_CHUNK_BYTES)));
-                if self.stream.read_buf(&mut self.buffer).await.map_err(Close::from_io)? == 0 {
-                    return Err(Close::because(format!(
-                        "stream ended with {missing} bytes of a frame missing"
-                    )));
-                }
+                let room = missing.min(self.buffer.len().max(READ_CHUNK_BYTES));
+                self.broker.request_memory.grow(&mut self.memory, room).await;
+                self.buffer.reserve(room);
             }
-            Ok(())
-        };
-        timeout(CHARGED_FRAME_TIMEOUT, receive).await.unwrap_or_else(|_| {
-            Err(Close::because(format!("frame of {length} bytes took too long to arrive")))
-        })
+            let started = Instant::now();
+            let Ok(read) = timeout(patience, self.stream.read_buf(&mut self.buffer)).await else {
+                return Err(Close::because(format!("frame of {length} bytes took too long to arrive")));
+            };
+            if read.map_err(Close::from_io)? == 0 {
+                return Err(Close::because(format!("stream ended with {missing} bytes of a frame missing")));
+            }
+            // Only the client's time counts, not the wait for memory.
+            patience = patience.saturating_sub(started.elapsed());
+        }
+        Ok(())
     }
 
-    async fn start(&mut self, frame: Bytes, memory: Option<OwnedSemaphorePermit>) -> Result<(), Close> {
+    async fn start(&mut self, frame: Bytes, memory: Grant) -> Result<(), Close> {
         self.broker.metrics.bytes_received(frame.len() + 4);
         let request = frames::parse_request(frame).map_err(|error| Close::because(error.to_string()))?;
         let mut response = dispatch::dispatch(&self.broker, &self.origin, request)?;

@@ -73,10 +73,10 @@ fn announced_bytes_cost_nothing_until_they_arrive() {
 fn stalled_large_requests_do_not_hold_up_others() {
     let broker = TestBroker::start_with(Flavor::Milena, &[]).unwrap();
     let stalled: Vec<_> = (0..100)
-        .map(|_| {
+        .map(|client| {
             let mut stream = frame::connect(&broker.bootstrap()).unwrap();
             stream.write_all(&104_857_600_i32.to_be_bytes()).unwrap();
-            stream.write_all(&[0; 20_000]).unwrap();
+            stream.write_all(&vec![0; 2_000 * client]).unwrap();
             stream
         })
         .collect();

@@ -11,7 +11,7 @@ use milena_tests::{Flavor, TestBroker, frame, java};
 const TOPIC: &str = "heavy";
 /// What all such clients may cost together, in bytes.
 const MEMORY_GROWTH_BYTES_MAX: u64 = 96 * 1024 * 1024;
-const CLIENTS: usize = 20;
+const CLIENTS: usize = 8;
 /// Requests that each client tries to send; each asks for all the data.
 const REQUESTS: usize = 200_000;
 /// A write that waits so long shows that the broker stopped reading.
