@@ -66,7 +66,8 @@ impl Fixture {
     /// Installs the operator and makes the namespace.
     pub(crate) fn without_client(name: &str) -> Result<Self> {
         let turn = take_turn();
-        begin()?;
+        prepare()?;
+        operator::install()?;
         let namespace = Namespace::new(format!("e2e-{name}"));
         namespace.create()?;
         Ok(Self { namespace, _turn: turn })
@@ -182,13 +183,14 @@ impl Drop for Fixture {
     }
 }
 
-/// Installs the operator, with whose help what is left of earlier tests goes away.
-pub(crate) fn begin() -> Result<()> {
-    prepare()?;
-    operator::install()?;
+/// Waits until the namespaces of earlier tests are gone, with the help of the operator.
+pub(crate) fn wait_for_earlier_tests(own: Option<&Namespace>) -> Result<()> {
     eventually(LIMIT, "the namespaces of earlier tests are gone", || {
-        let namespaces = run("kubectl", &["get", "namespaces", "--output=name"])?;
-        let left: Vec<_> = namespaces.lines().filter(|name| name.starts_with("namespace/e2e-")).collect();
+        let namespaces =
+            run("kubectl", &["get", "namespaces", "--output=jsonpath={.items[*].metadata.name}"])?;
+        let is_own = |name: &str| own.is_some_and(|own| own.name == name);
+        let left: Vec<_> =
+            namespaces.split_whitespace().filter(|name| name.starts_with("e2e-") && !is_own(name)).collect();
         ensure!(left.is_empty(), "still there: {left:?}");
         Ok(Some(()))
     })
@@ -216,7 +218,7 @@ fn lock_cluster() -> Result<File> {
 }
 
 /// Once per run: the cluster is ours alone, and the client's image is in it.
-fn prepare() -> Result<()> {
+pub(crate) fn prepare() -> Result<()> {
     static PREPARED: OnceLock<Result<File, String>> = OnceLock::new();
     let prepare = || {
         let lock = lock_cluster()?;

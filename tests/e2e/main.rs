@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use fixture::{CLUSTER, Fixture, LIMIT, begin, take_turn};
+use fixture::{CLUSTER, Fixture, LIMIT, prepare, take_turn, wait_for_earlier_tests};
 use kafka::records;
 use kubernetes::{objects, wait_for_objects};
 
@@ -118,8 +118,10 @@ fn clusters_outlive_upgrade_uninstallation_and_reinstallation_of_the_chart() -> 
         fixture.topic(TOPIC, 3)?;
         let pod = fixture.broker_pod()?;
         kafka.produce(TOPIC, "before", 50)?;
+        // Their topics would keep the chart, too.
+        wait_for_earlier_tests(Some(&fixture.namespace))?;
 
-        operator::install()?;
+        operator::upgrade()?;
         kafka.produce(TOPIC, "upgraded", 50)?;
 
         // A topic whose deletion only the operator can finish: the chart refuses, and says which.
@@ -129,7 +131,7 @@ fn clusters_outlive_upgrade_uninstallation_and_reinstallation_of_the_chart() -> 
         let pods = operator::namespace().kubectl(&["get", "deployment/milena-operator", "--output=name"])?;
         ensure!(!pods.is_empty(), "the refused uninstallation took the operator");
         ensure!(format!("{refusal:#}").contains(TOPIC), "the refusal does not name the topic: {refusal:#}");
-        operator::install().context("upgrade after the refused uninstallation")?;
+        operator::upgrade().context("upgrade after the refused uninstallation")?;
 
         let retain = [
             "patch",
@@ -198,7 +200,9 @@ fn a_cluster_made_anew_finds_its_volume_and_its_records() -> Result<()> {
 fn deleting_everything_leaves_nothing_behind() -> Result<()> {
     {
         let _turn = take_turn();
-        begin()?;
+        prepare()?;
+        operator::install()?;
+        wait_for_earlier_tests(None)?;
         operator::uninstall()?;
         operator::namespace().delete()?;
     }

@@ -1,5 +1,6 @@
 //! The operator as people have it: a Helm release of the chart in a namespace of its own.
 
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
@@ -18,14 +19,27 @@ pub(crate) fn namespace() -> Namespace {
     Namespace::new(NAMESPACE)
 }
 
-/// Installs the chart, or upgrades to it, with pods of the image as it is now, and waits for them.
+/// Installs the chart unless it is there, and waits for its pods, which run the image as it was when the tests began.
 pub(crate) fn install() -> Result<()> {
+    static BEGIN: OnceLock<String> = OnceLock::new();
+    apply_chart(BEGIN.get_or_init(moment))
+}
+
+/// Upgrades the chart with a change that replaces the operator's pods, and waits for the new ones.
+pub(crate) fn upgrade() -> Result<()> {
+    apply_chart(&moment())
+}
+
+fn moment() -> String {
+    let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    format!("podAnnotations.e2e=at-{moment}")
+}
+
+fn apply_chart(annotation: &str) -> Result<()> {
     take_back_uninstallation()?;
-    let moment = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-    let annotation = format!("podAnnotations.e2e=at-{moment}");
     let chart =
         ["upgrade", "--install", RELEASE, "charts/milena", "--namespace", NAMESPACE, "--create-namespace"];
-    let options = ["--set", &annotation, "--wait", "--timeout=90s", "--hide-notes"];
+    let options = ["--set", annotation, "--wait", "--timeout=90s", "--hide-notes"];
     run("helm", &[&chart[..], &options[..]].concat()).map(drop)
 }
 
