@@ -25,6 +25,7 @@ func consume(ctx context.Context, group string, handle func(*kgo.Record)) error 
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // a new group reads from the beginning
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),    // partitions that stay are read on during a rebalance
 		kgo.HeartbeatInterval(time.Second),                // how soon a member hears of a rebalance
+		kgo.MetadataMaxAge(10*time.Second),                // how soon it hears of new partitions
 		kgo.AutoCommitMarks(),
 		kgo.AutoCommitInterval(time.Second),
 		kgo.BlockRebalanceOnPoll(), // no partition is given away between poll and mark

@@ -118,13 +118,14 @@ install_operator() {
 
 # A demo from before is taken away first, so that each run shows everything and runs the images of now.
 start_afresh() {
-  if kubectl get namespace "$namespace" >/dev/null 2>&1; then
-    section "An earlier demo is taken away"
-    k delete deployments --all --timeout=60s >/dev/null # first, while there is a broker that they can say goodbye to
-    k wait --for=delete pods -l app.kubernetes.io/part-of=truck-gps --timeout=60s >/dev/null
-    shown kubectl delete namespace "$namespace" --timeout=90s
-  fi
-  kubectl create namespace "$namespace" >/dev/null
+  kubectl create namespace "$namespace" >/dev/null 2>&1 || true
+  [[ -n $(k get kafkaclusters -o name) ]] || return 0
+  section "An earlier demo is taken away"
+  # The applications first, while there is a broker that they can say goodbye to.
+  shown k delete deployments --all --timeout=60s
+  k wait --for=delete pods -l app.kubernetes.io/part-of=truck-gps --timeout=60s >/dev/null
+  shown k delete kafkatopics,kafkaclusters --all --cascade=foreground --timeout=90s
+  shown k delete persistentvolumeclaims --all --timeout=60s
 }
 
 make_cluster() {
