@@ -16,6 +16,7 @@ export KUBECONFIG=${KUBECONFIG:-$tools/run/kubeconfig} PATH=$tools/bin:$PATH
 turn=$tools/turn
 exec 9>> "$turn"
 flock --wait 900 9 || { echo "something else has been using the cluster for 15 minutes ($turn)" >&2; exit 1; }
+kubectl get --raw /readyz > /dev/null 2>&1 || { echo "no Kubernetes answers at $KUBECONFIG: make demo brings one up" >&2; exit 1; }
 
 started=$SECONDS
 section() { printf '\n== %s   (%d s)\n' "$*" $((SECONDS - started)); }
@@ -215,7 +216,7 @@ export KUBECONFIG=$KUBECONFIG
 The clusters and topics:                 kubectl -n $namespace get milena
 The records, as they arrive:             kubectl -n $namespace logs -f deployment/dashboard
 Another picture, and who owns what:      kubectl -n $namespace scale deployment/dashboard --replicas=3
-                                         kubectl -n $namespace logs -l app.kubernetes.io/name=dashboard --tail=-1 | grep ^owned
+                                         kubectl -n $namespace logs -l app.kubernetes.io/name=dashboard --tail=-1 --max-log-requests=12 | grep ^owned
 More partitions:                         kubectl -n $namespace patch kafkatopic truck-gps --type merge -p '{"spec":{"partitions":12}}'
 The broker comes back with its data:     kubectl -n $namespace delete pod demo-broker-0
 Clients in the cluster connect to:       $bootstrap
