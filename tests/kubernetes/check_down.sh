@@ -36,6 +36,7 @@ machine() {
   find "${machine_folders[@]}" /var/log/pods /etc/cni /opt/cni "$run" 2> /dev/null || true
 }
 
+take_turn
 "$here/down.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

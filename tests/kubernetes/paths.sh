@@ -27,6 +27,13 @@ wait_for() {
   done
 }
 
+# Waits until nobody else uses the cluster (the demo and the end-to-end tests), and keeps it until the script ends.
+take_turn() {
+  mkdir -p "$base"
+  exec 9>> "$base/turn"
+  flock --wait 900 9 || die "something else has been using the cluster for 15 minutes ($base/turn)"
+}
+
 has_docker() { command -v docker > /dev/null && docker info > /dev/null 2>&1; }
 
 # as_root COMMAND...: with sudo where that is needed, and with our own folders all the same.

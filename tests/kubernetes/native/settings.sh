@@ -30,22 +30,22 @@ start() {
   local name=$1
   shift
   mkdir -p "$run/log" "$run/pid"
-  setsid nohup "$@" > "$run/log/$name.log" 2>&1 < /dev/null &
+  setsid nohup "$@" > "$run/log/$name.log" 2>&1 < /dev/null 9>&- &
   printf '%s\n' $! "$(birth $!)" > "$run/pid/$name"
 }
 
 process_id() { head -n 1 "$run/pid/$1"; }
 alive() { [[ -f $run/pid/$1 && $(birth "$(process_id "$1")") == "$(tail -n 1 "$run/pid/$1")" ]]; }
 
-# stop NAME: asks, waits up to three seconds, insists.
+# stop NAME: asks the process and its children, waits up to three seconds, insists.
 stop() {
   alive "$1" || return 0
-  kill "$(process_id "$1")" 2> /dev/null || true
+  kill -- "-$(process_id "$1")" 2> /dev/null || true
   for _ in {1..30}; do
     alive "$1" || return 0
     sleep 0.1
   done
-  kill -9 "$(process_id "$1")" 2> /dev/null || true
+  kill -9 -- "-$(process_id "$1")" 2> /dev/null || true
 }
 
 # Folders outside of $run that kubelet, containerd and CNI make, by paths that nobody can set.

@@ -25,9 +25,21 @@ spec:
 YAML
 }
 
-released() {
-  kubectl get persistentvolumes -o \
-    jsonpath='{range .items[?(@.status.phase=="Released")]}{.metadata.labels.milena\.dev/node}{" "}{.metadata.name}{"\n"}{end}'
+# Every volume as it is and as it changes: phase, node, name. A volume that is deleted comes by once more as it was.
+changes() {
+  kubectl get persistentvolumes --watch -o \
+    jsonpath='{.status.phase}{" "}{.metadata.labels.milena\.dev/node}{" "}{.metadata.name}{"\n"}'
+}
+
+is_released() { [[ $(kubectl get persistentvolume "$1" --ignore-not-found -o jsonpath='{.status.phase}') == Released ]]; }
+
+renew() {
+  local node=$1 volume=$2
+  is_released "$volume" || return 0
+  kubectl delete persistentvolume "$volume" --wait=true > /dev/null
+  rm -rf "${run:?}/nodes/$node/volumes/$volume"
+  make_volume "$node" "$volume" | kubectl apply -f - > /dev/null
+  echo "renewed $volume"
 }
 
 case $1 in
@@ -35,15 +47,11 @@ case $1 in
     for index in $(seq "$volumes_per_node"); do make_volume "$2" "$2-v$index"; done | kubectl apply -f - > /dev/null
     ;;
   renew)
-    while true; do
-      released 2> /dev/null | while read -r node volume; do
-        [[ -n $volume ]] || continue
-        kubectl delete persistentvolume "$volume" --wait=true > /dev/null
-        rm -rf "${run:?}/nodes/$node/volumes/$volume"
-        make_volume "$node" "$volume" | kubectl apply -f - > /dev/null
-        echo "renewed $volume"
+    # A watch ends now and then.
+    while sleep 1; do
+      changes | while read -r phase node volume; do
+        [[ $phase != Released ]] || renew "$node" "$volume" || true
       done || true
-      sleep 1
     done
     ;;
 esac
