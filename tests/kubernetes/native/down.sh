@@ -40,11 +40,18 @@ unmount_all() {
     while read -r mount; do umount -l "$mount" || true; done
 }
 
+# The nodes' own groups. Where containerd had died before, there are processes of containers in them still.
 remove_cgroups() {
-  local node root
+  local node root process
   for node in $(nodes); do
     for root in /sys/fs/cgroup /sys/fs/cgroup/*; do
-      [[ ! -d $root/$node ]] || find "$root/$node" -depth -type d -exec rmdir {} \; 2> /dev/null || true
+      [[ -d $root/$node ]] || continue
+      for process in $(find "$root/$node" -name cgroup.procs -exec cat {} +); do kill -9 "$process" 2> /dev/null || true; done
+      for _ in {1..20}; do
+        find "$root/$node" -depth -type d -exec rmdir {} \; 2> /dev/null || true
+        [[ -d $root/$node ]] || break
+        sleep 0.1
+      done
     done
   done
 }
@@ -55,9 +62,9 @@ for node in $(nodes); do remove_containers "$node"; done
 for name in kube-proxy coredns kube-scheduler kube-controller-manager kube-apiserver etcd; do stop "$name"; done
 for node in $(nodes); do stop "containerd-$node"; done
 end_shims
+remove_cgroups
 unmount_all
 "$folder/network.sh" down
-remove_cgroups
 "$folder/machine.sh" restore
 rm -rf "${run:?}"
 say "removed"
