@@ -30,6 +30,9 @@ lint: ## formatting, clippy, house rules
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked -p milena-tests --test tidy
+	tests/kubernetes/tools.sh helm
+	helm lint --strict --quiet charts/milena
+	cd examples/truck_gps && go vet ./...
 
 .PHONY: test
 test: setup test-unit test-broker test-clients test-operator ## all tests that need no cluster of pods
@@ -38,6 +41,7 @@ test: setup test-unit test-broker test-clients test-operator ## all tests that n
 test-unit: ## unit tests, house rules, golden vectors
 	cargo test --locked --workspace --exclude milena-tests
 	cargo test --locked -p milena-tests --lib --test tidy --test golden
+	cd examples/truck_gps && go test ./...
 
 .PHONY: test-broker
 test-broker: kafka ## crashes and hostile bytes against a broker process
@@ -82,6 +86,10 @@ kubernetes: setup ## a real Kubernetes: kind where Docker answers, else host pro
 kubernetes-down: ## remove everything that `make kubernetes` made
 	@tests/kubernetes/down.sh
 
+.PHONY: kubernetes-check
+kubernetes-check: setup ## prove that the native Kubernetes leaves the machine as it was
+	@tests/kubernetes/check_down.sh
+
 .PHONY: images
 images: build ## broker, operator and example images, loaded into the cluster
 	cd examples/truck_gps && CGO_ENABLED=0 go build -trimpath -o $(CACHE)/truck-gps .
@@ -97,5 +105,4 @@ bench: ## start-up time and idle memory of the broker
 	bench/start.sh $(RELEASE)/milena-broker
 
 .PHONY: ci
-ci: setup lint test e2e demo bench ## everything, quick checks first
-	@tests/kubernetes/down.sh
+ci: setup lint test bench e2e demo kubernetes-check ## everything, quick checks first
