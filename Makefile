@@ -21,6 +21,11 @@ setup: ## install the Debian packages that are missing
 build: ## release binaries of broker and operator
 	cargo build --release --locked -p milena-broker -p milena-operator
 
+# Tests start these processes. One set of packages a profile: another set means other features, and all anew.
+.PHONY: binaries
+binaries:
+	cargo build --locked -p milena-broker -p milena-operator
+
 .PHONY: fmt
 fmt: ## format the Rust code
 	cargo fmt --all
@@ -44,21 +49,18 @@ test-unit: ## unit tests, house rules, golden vectors
 	cd examples/truck_gps && go test ./...
 
 .PHONY: test-broker
-test-broker: kafka ## crashes and hostile bytes against a broker process
+test-broker: kafka binaries ## crashes and hostile bytes against a broker process
 	@tests/clients/install.sh
-	cargo build --locked -p milena-broker
 	cargo test --locked -p milena-tests --test broker -- --test-threads=2
 
 .PHONY: test-clients
-test-clients: kafka ## real clients of six families against a broker process
+test-clients: kafka binaries ## real clients of six families against a broker process
 	@tests/clients/install.sh
-	cargo build --locked -p milena-broker
 	cargo test --locked -p milena-tests --test clients -- --test-threads=2
 
 .PHONY: test-operator
-test-operator: ## the operator against a real API server
+test-operator: binaries ## the operator against a real API server
 	@tests/kubernetes/tools.sh etcd kube-apiserver kube-controller-manager kubectl
-	cargo build --locked -p milena-broker -p milena-operator
 	cargo test --locked -p milena-tests --test operator -- --test-threads=2
 
 .PHONY: e2e
@@ -100,8 +102,7 @@ demo: kubernetes images ## the main job, from kubectl apply to consumed records
 	@tests/kubernetes/demo.sh
 
 .PHONY: bench
-bench: ## start-up time and idle memory of the broker
-	cargo build --release --locked -p milena-broker
+bench: build ## start-up time and idle memory of the broker
 	bench/start.sh $(RELEASE)/milena-broker
 
 .PHONY: ci
