@@ -13,7 +13,7 @@
 //! Source: `UnifiedLog`, `LogSegment` and `LogLoader` of Apache Kafka, for the files and when they change.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -115,8 +115,9 @@ pub struct Log {
     recovery_point: AtomicI64,
     /// Ascending in epoch and offset.
     epochs: ArcSwap<Vec<EpochStart>>,
-    /// Names were added or removed since the last flush.
-    names_changed: AtomicBool,
+    /// How often names were added or removed, and how many of those changes are durable.
+    names_changed: AtomicU64,
+    names_synced: AtomicU64,
     repair: Option<Repair>,
     writer: Mutex<Writer>,
 }
@@ -220,13 +221,22 @@ impl Log {
                 segment.times.sync()?;
             }
         }
-        if self.names_changed.swap(false, Ordering::AcqRel) {
-            self.disk.sync_dir(&self.folder).context("sync folder", &self.folder)?;
-            if let Some(parent) = self.folder.parent() {
-                self.disk.sync_dir(parent).context("sync folder", parent)?;
-            }
-        }
+        self.sync_names()?;
         self.recovery_point.fetch_max(end.0, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Another flush that finds the same change must sync too: it may not count on one that has not ended, or failed.
+    fn sync_names(&self) -> Result<(), StorageError> {
+        let changed = self.names_changed.load(Ordering::Acquire);
+        if self.names_synced.load(Ordering::Acquire) == changed {
+            return Ok(());
+        }
+        self.disk.sync_dir(&self.folder).context("sync folder", &self.folder)?;
+        if let Some(parent) = self.folder.parent() {
+            self.disk.sync_dir(parent).context("sync folder", parent)?;
+        }
+        self.names_synced.fetch_max(changed, Ordering::AcqRel);
         Ok(())
     }
 
@@ -240,6 +250,7 @@ impl Log {
             let segments = self.segments.load();
             if let Some(active) = segments.last() {
                 writer.seal(active)?;
+                active.cut_excess()?;
                 active.offsets.sync()?;
                 active.times.sync()?;
             }

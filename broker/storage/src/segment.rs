@@ -80,6 +80,11 @@ impl Segment {
         self.file.set_len(self.end().position.into()).context("cut", &self.path)
     }
 
+    /// Cuts off what an append that failed may have left: once the segment is finished, its size is its end.
+    pub(crate) fn cut_excess(&self) -> Result<(), StorageError> {
+        if self.file_size()? > self.end().position.into() { self.cut_to_end() } else { Ok(()) }
+    }
+
     pub(crate) fn file_size(&self) -> Result<u64, StorageError> {
         self.file.len().context("measure", &self.path)
     }

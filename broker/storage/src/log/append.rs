@@ -34,8 +34,14 @@ impl Log {
         let Some(end) = u32::try_from(end).ok().filter(|end| u64::from(*end) <= SEGMENT_BYTES_LIMIT) else {
             return Err(io::Error::from(io::ErrorKind::FileTooLarge)).context("append to", &active.path);
         };
-        write(&active, batches, start)?;
-        self.assign_epochs(batches.iter().map(|placed| (placed.leader_epoch, placed.base_offset)))?;
+        let written = write(&active, batches, start).and_then(|()| {
+            self.assign_epochs(batches.iter().map(|placed| (placed.leader_epoch, placed.base_offset)))
+        });
+        if let Err(error) = written {
+            // What is left beyond the end is cut before the segment is finished, should this fail too.
+            let _ = active.cut_to_end();
+            return Err(error);
+        }
         active.set_end(SegmentEnd { position: end, offset: end_offset });
         writer.index(&active, batches, start);
         Ok(Appended { end_offset, rolled_at })
@@ -89,7 +95,9 @@ impl Log {
         base_offset: Offset,
         now: Timestamp,
     ) -> Result<Arc<Segment>, StorageError> {
-        writer.seal(&self.active())?;
+        let active = self.active();
+        writer.seal(&active)?;
+        active.cut_excess()?;
         let segment = Arc::new(Segment::open(&*self.disk, &self.folder, base_offset)?);
         segment.set_end(SegmentEnd { position: 0, offset: base_offset });
         // A roll that failed after making files may have left some.
@@ -99,7 +107,7 @@ impl Log {
         let mut segments = self.segments.load_full().to_vec();
         segments.push(segment.clone());
         self.segments.store(Arc::new(segments));
-        self.names_changed.store(true, Ordering::Release);
+        self.names_changed.fetch_add(1, Ordering::AcqRel);
         writer.begin(now);
         Ok(segment)
     }

@@ -5,7 +5,7 @@
 //! the first that does not, the segment is cut and later segments are removed; indexes and epochs are made again.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -58,7 +58,8 @@ pub(super) fn open(
         start_offset: AtomicI64::new(start_offset.0),
         recovery_point: AtomicI64::new(if opening.clean { end.0 } else { recovery_point.0 }),
         epochs: ArcSwap::from_pointee(epochs),
-        names_changed: AtomicBool::new(true),
+        names_changed: AtomicU64::new(1),
+        names_synced: AtomicU64::new(0),
         repair,
         writer: Mutex::new(writer),
     })
@@ -225,6 +226,9 @@ impl Writer {
             self.max_timestamp = (Timestamp(entry.timestamp), offset);
         }
         let indexed = segment.offsets.last()?.map_or(0, |entry| entry.position);
+        if indexed > position {
+            return Err(StorageError::corrupt(&segment.path, position.into(), "indexed batch is missing"));
+        }
         for found in segment.walk(indexed, position) {
             let (at, header) = found?;
             if header.max_timestamp > self.max_timestamp.0 {

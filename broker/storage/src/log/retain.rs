@@ -151,7 +151,7 @@ impl Log {
 
     fn forget_after(&self, offset: Offset, removed: &[Arc<Segment>]) -> Result<(), StorageError> {
         self.recovery_point.fetch_min(offset.0, Ordering::AcqRel);
-        self.names_changed.store(true, Ordering::Release);
+        self.names_changed.fetch_add(1, Ordering::AcqRel);
         for segment in removed {
             segment.remove(&*self.disk)?;
         }
@@ -168,7 +168,7 @@ impl Log {
         }
         if !removed.is_empty() {
             self.segments.store(Arc::new(kept.to_vec()));
-            self.names_changed.store(true, Ordering::Release);
+            self.names_changed.fetch_add(1, Ordering::AcqRel);
         }
         self.trim_epochs(self.start_offset())?;
         Ok(removed.to_vec())

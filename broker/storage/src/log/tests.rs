@@ -159,6 +159,50 @@ fn refused_append_changes_nothing() {
 }
 
 #[test]
+fn refused_append_leaves_nothing_in_a_finished_segment() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 10);
+    disk.fail_after(0);
+    append(&log, 20, 0).unwrap_err();
+    disk.fail_after(100_000);
+    log.set_config(LogConfig { segment_bytes: 1, ..mk_config() });
+    append(&log, 1, 0).unwrap();
+    append(&log, 1, 0).unwrap();
+    assert!(log.segment_count() > 2);
+    let killed = open(&disk.crash(Survival::All), Opening::default());
+    log.close().unwrap();
+    let stopped = open(&disk, Opening { clean: true, ..Opening::default() });
+    for opened in [&killed, &stopped] {
+        assert_eq!(opened.end_offset(), log.end_offset());
+        assert_holds_exactly(opened, 0);
+    }
+}
+
+#[test]
+fn folder_is_synced_again_after_a_flush_that_failed() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 1);
+    disk.fail_after(1);
+    log.flush().unwrap_err();
+    disk.fail_after(100_000);
+    let before = disk.changes();
+    log.flush().unwrap();
+    assert_eq!(disk.changes() - before, 3, "the segment, its folder and the folder above");
+}
+
+#[test]
+fn index_of_an_emptied_segment_is_made_again() {
+    let disk = MemDisk::new();
+    mk_filled(&disk, 10).close().unwrap();
+    let path = Path::new(FOLDER).join("00000000000000000000.log");
+    disk.open(&path, Open::Existing).unwrap().set_len(0).unwrap();
+    let log = open(&disk, Opening { clean: true, ..Opening::default() });
+    assert_eq!(log.end_offset(), Offset(0));
+    append(&log, 3, 0).unwrap();
+    assert_holds_exactly(&log, 0);
+}
+
+#[test]
 fn timestamps_are_found_inside_batches() {
     let log = mk_filled(&MemDisk::new(), 100);
     for offset in [0, 1, 4, 57, 198] {
