@@ -72,6 +72,8 @@ pub(crate) struct Partition {
     progress: watch::Sender<Progress>,
     /// When everything was durable last, in milliseconds.
     flushed_at: AtomicI64,
+    /// The folder's name may belong to another log by now. Held while files come and go by name, appends excepted.
+    is_retired: Mutex<bool>,
 }
 
 impl Partition {

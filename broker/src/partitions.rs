@@ -18,7 +18,7 @@ use milena_core::config::Properties;
 use milena_core::metadata::{MetadataDelta, MetadataImage, PartitionImage, TopicImage};
 use milena_core::partition::Leadership;
 use milena_protocol::{ErrorCode, NodeId, PartitionIndex, TopicId, Uuid};
-use milena_storage::{CleanShutdown, Disk, Opening, PartitionKey, StorageError};
+use milena_storage::{CleanShutdown, Disk, Opening, PartitionKey, StorageError, dir};
 
 use crate::config::Config;
 use crate::partition::{Opened, Partition};
@@ -28,6 +28,7 @@ mod producer_ids;
 mod recover;
 
 use producer_ids::ProducerIds;
+use recover::key_of;
 
 /// The partitions on this broker. Clones share them.
 #[derive(Clone)]
@@ -111,6 +112,9 @@ impl Partitions {
         // A topic may be created again under the name of one that is deleted, so the old folders move first.
         let deleted: Vec<_> = delta.deleted_topics.iter().flat_map(|topic| hosted.remove(topic)).collect();
         self.0.delete(&deleted);
+        if !deleted.is_empty() {
+            self.0.forget_checkpoints(&hosted);
+        }
         let mut removed = Vec::new();
         for topic in &delta.created_topics {
             self.host(&mut hosted, topic, &mut removed);
@@ -119,8 +123,11 @@ impl Partitions {
             self.host(&mut hosted, topic, &mut removed);
         }
         self.configure(&hosted, delta);
-        self.0.hosted.store(Arc::new(hosted));
         self.0.delete(&removed);
+        if !removed.is_empty() {
+            self.0.forget_checkpoints(&hosted);
+        }
+        self.0.hosted.store(Arc::new(hosted));
     }
 
     /// Opens the partitions of `topic` that belong here, updates those that are here, takes out the others.
@@ -134,7 +141,7 @@ impl Partitions {
             }
             let partition = match partitions.get(&index) {
                 Some(partition) => Ok(partition.clone()),
-                None => self.0.open_partition(&hosted.image, topic, index, Opening::default()).map(Arc::new),
+                None => self.0.make_partition(&hosted.image, topic, index).map(Arc::new),
             };
             match partition {
                 Ok(partition) => {
@@ -176,6 +183,21 @@ impl Hosted {
 }
 
 impl Inner {
+    /// Opens a partition that is new here. A folder of its name can only be left from another topic.
+    fn make_partition(
+        &self,
+        image: &MetadataImage,
+        topic: &TopicImage,
+        index: PartitionIndex,
+    ) -> anyhow::Result<Partition> {
+        let key = PartitionKey { topic: topic.name.to_string(), index };
+        let folder = self.folder.join(key.to_string());
+        if dir::read_topic_id(&*self.disk, &folder)?.is_some_and(|id| id != topic.id) {
+            self.set_aside(&key, &folder)?;
+        }
+        Ok(self.open_partition(image, topic, index, Opening::default())?)
+    }
+
     fn open_partition(
         &self,
         image: &MetadataImage,
@@ -209,14 +231,10 @@ impl Inner {
     fn delete(&self, removed: &[Arc<Partition>]) {
         let mut folders = Vec::new();
         for partition in removed {
-            partition.resign(partition.progress().leader_epoch);
-            let key = PartitionKey { topic: partition.topic.to_string(), index: partition.index };
-            let renamed = self.folder.join(key.deleted_folder(Uuid::new_v4()));
-            match self.disk.rename(partition.folder(), &renamed) {
+            let renamed = self.folder.join(key_of(partition).deleted_folder(Uuid::new_v4()));
+            match partition.retire(|folder| self.disk.rename(folder, &renamed)) {
                 Ok(()) => folders.push(renamed),
-                Err(error) => {
-                    tracing::error!(folder = %partition.folder().display(), %error, "cannot rename log")
-                }
+                Err(error) => tracing::error!(folder = %renamed.display(), %error, "cannot rename log"),
             }
         }
         self.remove_folders(folders);
@@ -236,3 +254,6 @@ impl Inner {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use bytestring::ByteString;
@@ -56,6 +56,7 @@ impl Partition {
             config: ArcSwap::from_pointee(opened.config),
             progress: watch::Sender::new(progress),
             flushed_at: AtomicI64::new(now.0),
+            is_retired: Mutex::new(false),
         })
     }
 
@@ -80,8 +81,20 @@ impl Partition {
         Ok(())
     }
 
+    /// Stops leading for good and gives the folder up to `take`. No file is made or removed by its name afterwards.
+    pub(crate) fn retire<T>(&self, take: impl FnOnce(&Path) -> T) -> T {
+        let mut is_retired = self.is_retired.lock().unwrap_or_else(PoisonError::into_inner);
+        *is_retired = true;
+        self.resign(self.progress().leader_epoch);
+        take(self.log.folder())
+    }
+
     /// Deletes what the topic's retention no longer keeps and forgets producers that were silent for too long.
     pub(crate) fn clean(&self, producer_silence_ms_max: i64) -> Result<usize, StorageError> {
+        let is_retired = self.is_retired.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_retired {
+            return Ok(0);
+        }
         let now = now();
         self.lock().expire_producers(now, producer_silence_ms_max);
         let config = self.config.load();
@@ -98,11 +111,6 @@ impl Partition {
     /// Below this offset everything is durable.
     pub(crate) fn recovery_point(&self) -> Offset {
         self.log.recovery_point()
-    }
-
-    /// The folder of the log.
-    pub(crate) fn folder(&self) -> &Path {
-        self.log.folder()
     }
 
     /// Notes the producers at the base of a new segment. Without the note a restart reads more of the log.

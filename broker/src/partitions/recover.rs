@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use milena_core::metadata::{MetadataImage, TopicImage};
 use milena_protocol::{PartitionIndex, Uuid};
 use milena_storage::dir::{self, DELETED_SUFFIX, Offsets};
-use milena_storage::{CleanShutdown, Opening, PartitionKey};
+use milena_storage::{CleanShutdown, Opening, PartitionKey, StorageError};
 
 use super::{Hosted, HostedTopic, Inner, Partitions};
 use crate::partition::{Partition, now};
@@ -56,21 +56,35 @@ impl Partitions {
 
     /// Writes how far each log is durable and where it starts.
     pub(super) fn write_checkpoints(&self) -> anyhow::Result<()> {
-        let (disk, folder) = (&*self.0.disk, &self.0.folder);
-        let offsets = |offset: fn(&Partition) -> _| -> Offsets {
-            self.all().iter().map(|partition| (key_of(partition), offset(partition))).collect()
-        };
-        dir::write_recovery_points(disk, folder, &offsets(Partition::recovery_point))?;
-        dir::write_start_offsets(disk, folder, &offsets(Partition::log_start_offset))?;
-        Ok(())
+        // No change in between: what is deleted must not come back into the files.
+        let _one = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.0.write_checkpoints(&self.0.hosted.load())?)
     }
 }
 
-fn key_of(partition: &Partition) -> PartitionKey {
+pub(super) fn key_of(partition: &Partition) -> PartitionKey {
     PartitionKey { topic: partition.topic.to_string(), index: partition.index }
 }
 
 impl Inner {
+    /// Takes what was deleted out of the checkpoints, before a partition of the same name is there: they would give it
+    /// the log start of its predecessor after a crash.
+    pub(super) fn forget_checkpoints(&self, hosted: &Hosted) {
+        if let Err(error) = self.write_checkpoints(hosted) {
+            tracing::error!(%error, "cannot take a deleted log out of the checkpoints");
+        }
+    }
+
+    fn write_checkpoints(&self, hosted: &Hosted) -> Result<(), StorageError> {
+        let (disk, folder) = (&*self.disk, &self.folder);
+        let offsets = |offset: fn(&Partition) -> _| -> Offsets {
+            let all = hosted.by_id.values().flat_map(|topic| topic.values());
+            all.map(|partition| (key_of(partition), offset(partition))).collect()
+        };
+        dir::write_recovery_points(disk, folder, &offsets(Partition::recovery_point))?;
+        dir::write_start_offsets(disk, folder, &offsets(Partition::log_start_offset))
+    }
+
     fn recover(&self, image: MetadataImage) -> anyhow::Result<()> {
         let started = now();
         let known = self.sort_folders(&image)?;
@@ -148,7 +162,7 @@ impl Inner {
     }
 
     /// Kafka deletes such logs; here an operator's mistake with volumes must not cost data.
-    fn set_aside(&self, key: &PartitionKey, folder: &Path) -> anyhow::Result<()> {
+    pub(super) fn set_aside(&self, key: &PartitionKey, folder: &Path) -> anyhow::Result<()> {
         let target = self.folder.join(format!("{key}.{}{STRAY_SUFFIX}", Uuid::new_v4().simple()));
         tracing::warn!(log = %key, folder = %target.display(), "set aside a log that the metadata does not know");
         self.disk.rename(folder, &target).with_context(|| format!("rename {}", folder.display()))

@@ -1,0 +1,121 @@
+//! Topics that come and go over a disk in memory: what one leaves behind must not touch the next of its name.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use milena_core::config::effective::TopicConfig;
+use milena_protocol::messages::metadata_records::{PartitionRecord, TopicRecord};
+use milena_protocol::records::{BatchBuilder, NewRecord};
+use milena_protocol::{LeaderEpoch, Offset, Timestamp};
+use milena_storage::{MemDisk, Survival};
+
+use super::*;
+use crate::partition::{ProduceTerms, ReadRequest};
+
+const TOPIC: &str = "truck_gps";
+
+fn mk_image(topic_id: u128) -> MetadataImage {
+    let topic_id = Uuid::from_u128(topic_id << 64 | 1);
+    let partition = PartitionRecord {
+        topic_id,
+        partition_id: 0,
+        replicas: vec![1],
+        isr: vec![1],
+        leader: 1,
+        leader_epoch: 0,
+        directories: vec![Uuid::from_u128(1)],
+        ..PartitionRecord::default()
+    };
+    let mut image = MetadataImage::default();
+    image.replay(Offset(0), &TopicRecord { name: TOPIC.into(), topic_id }.into()).unwrap();
+    image.replay(Offset(1), &partition.into()).unwrap();
+    image
+}
+
+async fn open(disk: &MemDisk, image: &MetadataImage) -> Partitions {
+    let mut config = Config::load(None, &[], std::iter::empty()).unwrap();
+    config.log_dir = "/memory/data".into();
+    let partitions = Partitions::open(&config, Arc::new(disk.clone())).unwrap();
+    partitions.recover(image).await.unwrap();
+    partitions
+}
+
+fn change(partitions: &Partitions, from: &MetadataImage, to: &MetadataImage) {
+    partitions.apply(&MetadataDelta::between(from, to), to);
+}
+
+fn sole(partitions: &Partitions) -> Arc<Partition> {
+    partitions.of(TOPIC, PartitionIndex(0)).unwrap()
+}
+
+fn configure(partition: &Partition, change: impl Fn(&mut TopicConfig)) {
+    let mut config = MetadataImage::default().topic_config(NodeId(1), TOPIC, &Properties::default());
+    change(&mut config);
+    partition.configure(config);
+}
+
+fn produce(partition: &Partition, timestamp: Timestamp) -> Offset {
+    let mut builder = BatchBuilder::default();
+    builder.push(NewRecord { timestamp, value: Some(b"x"), ..NewRecord::default() });
+    let terms = ProduceTerms { acks_all: true, zstd_allowed: true };
+    partition.produce(builder.build().into_bytes(), terms).unwrap().base_offset
+}
+
+fn read(partition: &Partition) -> Bytes {
+    let request = ReadRequest {
+        offset: Offset(0),
+        current_leader_epoch: LeaderEpoch::NONE,
+        last_fetched_epoch: LeaderEpoch::NONE,
+        bytes_max: 1 << 20,
+        at_least_one: true,
+    };
+    partition.read(&request).unwrap().records.into_bytes().unwrap()
+}
+
+#[tokio::test]
+async fn checkpoints_of_a_deleted_topic_do_not_hide_records_of_the_next() {
+    let (disk, first, second) = (MemDisk::new(), mk_image(1), mk_image(2));
+    let partitions = open(&disk, &first).await;
+    let old = sole(&partitions);
+    configure(&old, |config| (config.segment_bytes, config.retention_bytes) = (200, 200));
+    (0..20).for_each(|_| {
+        produce(&old, crate::partition::now());
+    });
+    assert!(old.clean(i64::MAX).unwrap() > 0);
+    partitions.write_checkpoints().unwrap();
+    change(&partitions, &first, &second);
+    for offset in 0..3 {
+        assert_eq!(produce(&sole(&partitions), crate::partition::now()), Offset(offset));
+    }
+    let killed = sole(&open(&disk.crash(Survival::All), &second).await);
+    assert_eq!((killed.log_start_offset(), killed.log_end_offset()), (Offset(0), Offset(3)));
+}
+
+#[tokio::test]
+async fn retention_of_a_deleted_topic_leaves_the_files_of_the_next() {
+    let (disk, first, second) = (MemDisk::new(), mk_image(1), mk_image(2));
+    let partitions = open(&disk, &first).await;
+    let old = sole(&partitions);
+    produce(&old, Timestamp(1));
+    change(&partitions, &first, &second);
+    produce(&sole(&partitions), crate::partition::now());
+    configure(&old, |config| config.retention_ms = 1);
+    assert_eq!(old.clean(i64::MAX).unwrap(), 0);
+    let killed = sole(&open(&disk.crash(Survival::All), &second).await);
+    assert_eq!((killed.log_start_offset(), killed.log_end_offset()), (Offset(0), Offset(1)));
+    assert!(!read(&killed).is_empty());
+}
+
+#[tokio::test]
+async fn log_that_could_not_be_renamed_is_not_taken_for_the_next_topics() {
+    let (disk, first, second) = (MemDisk::new(), mk_image(1), mk_image(2));
+    let partitions = open(&disk, &first).await;
+    produce(&sole(&partitions), crate::partition::now());
+    disk.fail_after(0);
+    change(&partitions, &first, &MetadataImage::default());
+    disk.fail_after(100_000);
+    change(&partitions, &MetadataImage::default(), &second);
+    assert_eq!(produce(&sole(&partitions), crate::partition::now()), Offset(0));
+    let entries = disk.list(Path::new("/memory/data")).unwrap();
+    assert!(entries.iter().any(|entry| entry.name.ends_with("-stray")), "{entries:?}");
+}
