@@ -113,7 +113,13 @@ impl Partition {
         let plan = state.plan_append(header, origin, min_insync_replicas(&config))?;
         let (base_offset, leader_epoch) = match plan {
             AppendPlan::Append { base_offset, leader_epoch } => (base_offset, leader_epoch),
-            AppendPlan::Duplicate(batch) => return Ok(self.duplicate(&batch, state.leader_epoch())),
+            AppendPlan::Duplicate(batch) => {
+                let epoch = state.leader_epoch();
+                drop(state);
+                // The first try may still be waiting for the disk, or the disk refused it.
+                self.flush_if_due(&config)?;
+                return Ok(self.duplicate(&batch, epoch));
+            }
         };
         let appended = self
             .log

@@ -1,7 +1,7 @@
 //! Fetch (key 1, versions 4-18): committed batches, at once or when enough have come.
 //!
-//! - Answers at once with `min_bytes` of records, an error in any partition, or without waiting time; otherwise waits
-//!   for appends, at most `max_wait_ms` and [`MAX_WAIT`].
+//! - Answers at once with `min_bytes` of records, an error in any partition, records that end with their segment while
+//!   more follow, or without waiting time; otherwise waits for appends, at most `max_wait_ms` and [`MAX_WAIT`].
 //! - Whole batches only. The first batch of the answer comes even above `max_bytes` and `partition_max_bytes`, so that a
 //!   reader always moves on; records are never null. `fetch.max.bytes` of the broker bounds an answer too.
 //! - Records are slices of segment files until the socket.
@@ -133,8 +133,9 @@ impl Fetch {
 
     fn is_enough(&self, results: &Results) -> bool {
         let bytes: usize = results.iter().flatten().map(|read| read.records.len()).sum();
-        let is_special =
-            |result: &Result<Read, _>| result.as_ref().map_or(true, |read| read.diverged.is_some());
+        let is_special = |result: &Result<Read, _>| {
+            result.as_ref().map_or(true, |read| read.diverged.is_some() || read.ends_early)
+        };
         bytes >= self.bytes_min || results.is_empty() || results.iter().any(is_special)
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Read {
     pub(crate) log_start_offset: Offset,
     /// The reader must truncate first; there are no records then.
     pub(crate) diverged: Option<Diverged>,
+    /// The records end with their segment; more stand in the next one, which another read yields.
+    pub(crate) ends_early: bool,
 }
 
 /// A record, or an end of the log, as ListOffsets tells it.
@@ -52,6 +54,7 @@ impl Partition {
             high_watermark: self.high_watermark(),
             log_start_offset: self.log.start_offset(),
             diverged: self.divergence(request)?,
+            ends_early: false,
         };
         if read.diverged.is_some() {
             return Ok(read);
@@ -62,7 +65,8 @@ impl Partition {
             at_least_one: request.at_least_one,
         };
         let records = self.log.read(request.offset, limits).map_err(|error| self.read_failed(&error))?;
-        Ok(Read { records, ..read })
+        let ends_early = !records.is_empty() && request.offset < self.log.active_base_offset();
+        Ok(Read { records, ends_early, ..read })
     }
 
     /// Whether the log of a reader that ends at `offset` in `last_fetched_epoch` is a prefix of this one (KIP-595).

@@ -115,6 +115,44 @@ fn flush_messages_makes_records_durable_before_the_answer() {
     assert_eq!(values(&crashed), ["a", "b"]);
 }
 
+#[test]
+fn retry_is_not_acknowledged_before_the_first_try_is_durable() {
+    let disk = MemDisk::new();
+    let partition = mk_partition(&disk, |config| config.flush_messages = 1);
+    produce(&partition, 0, &["a"]).unwrap();
+    // The write is done, the flush is not.
+    disk.fail_after(1);
+    assert_eq!(produce(&partition, 1, &["b"]), Err(ErrorCode::KafkaStorageError));
+    assert_eq!(produce(&partition, 1, &["b"]), Err(ErrorCode::KafkaStorageError));
+    disk.fail_after(100_000);
+    assert_eq!(produce(&partition, 1, &["b"]), Ok(1));
+    let crashed = mk_partition(&disk.crash(Survival::None), |_| {});
+    assert_eq!(values(&crashed), ["a", "b"]);
+}
+
+#[test]
+fn read_tells_that_more_stands_in_the_next_segment() {
+    let partition = mk_partition(&MemDisk::new(), |config| config.segment_bytes = 200);
+    (0..6).for_each(|sequence| {
+        produce(&partition, sequence, &["x"]).unwrap();
+    });
+    let active = partition.log.active_base_offset();
+    assert!(active > Offset(0));
+    let read = |offset| {
+        let request = ReadRequest {
+            offset,
+            current_leader_epoch: LeaderEpoch::NONE,
+            last_fetched_epoch: LeaderEpoch::NONE,
+            bytes_max: 1 << 20,
+            at_least_one: true,
+        };
+        partition.read(&request).unwrap().ends_early
+    };
+    assert!(read(Offset(active.0 - 1)));
+    assert!(!read(active));
+    assert!(!read(partition.high_watermark()));
+}
+
 #[tokio::test]
 async fn waiting_producers_learn_of_a_lost_leadership() {
     let partition = Arc::new(mk_partition(&MemDisk::new(), |_| {}));
