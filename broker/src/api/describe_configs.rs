@@ -8,6 +8,7 @@
 //! - Passwords are sensitive and their values null.
 //! - Broker loggers: this broker has none that can be set.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytestring::ByteString;
@@ -43,10 +44,11 @@ pub(crate) async fn handle(
             configs,
         }
     };
-    DescribeConfigsResponse {
-        results: request.resources.iter().map(describe).collect(),
-        ..Default::default()
-    }
+    // A few bytes of request ask for many of response, so what is asked twice is answered once.
+    let mut seen = HashSet::new();
+    let mut wanted: Vec<&DescribeConfigsResource> = request.resources.iter().collect();
+    wanted.retain(|one| seen.insert((one.resource_type, &one.resource_name, &one.configuration_keys)));
+    DescribeConfigsResponse { results: wanted.into_iter().map(describe).collect(), ..Default::default() }
 }
 
 /// A key with everything that is known about its value, the value in effect first.
