@@ -8,7 +8,7 @@
 //! Limits: `socket.request.max.bytes` for a frame, [`REQUESTS_IN_FLIGHT_MAX`] requests a connection, and the broker's
 //! [`RequestMemory`] once [`UNACCOUNTED_FRAME_BYTES_MAX`] of a frame are there. A length prefix reserves nothing: the buffer
 //! grows with the bytes that arrive. While a response is being written nothing is read, so a client that never reads
-//! costs one response and one buffer until `connections.max.idle.ms` ends it.
+//! costs [`RESPONSE_BYTES_MAX`], one response and one buffer until `connections.max.idle.ms` ends it.
 //!
 //! Source: the Kafka protocol guide, "Network"; `SocketServer` and `Processor` of Apache Kafka for what closes a
 //! connection.
@@ -36,6 +36,9 @@ pub(crate) use memory::RequestMemory;
 
 /// Requests of one connection that may be unanswered at a time; further frames stay in the socket.
 const REQUESTS_IN_FLIGHT_MAX: usize = 64;
+/// Finished responses that wait for one before them hold no more than this and the last of them; then no further
+/// request of the connection is started.
+const RESPONSE_BYTES_MAX: usize = 256 * 1024;
 /// Free space kept in the read buffer of a connection, in bytes.
 const READ_CHUNK_BYTES: usize = 16 * 1024;
 /// Frames of which no more than this many bytes have arrived are not charged to [`RequestMemory`].
@@ -48,6 +51,16 @@ struct InFlight {
     response: BoxFuture<'static, Result<Option<Encoder>, Close>>,
     done: Option<Result<Option<Encoder>, Close>>,
     _memory: Grant,
+}
+
+impl InFlight {
+    /// Of a finished response, file slices included.
+    fn response_bytes(&self) -> usize {
+        match &self.done {
+            Some(Ok(Some(response))) => response.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// Why a connection ended, for its one log line. `None` ends are ordinary.
@@ -120,7 +133,7 @@ impl Connection {
 
     /// Waits for the first of: a response at the front of the queue, bytes, the stop, the idle limit.
     async fn step(&mut self, stop: &CancellationToken) -> std::io::Result<Step> {
-        let may_read = self.in_flight.len() < REQUESTS_IN_FLIGHT_MAX && !stop.is_cancelled();
+        let may_read = self.may_start() && !stop.is_cancelled();
         let idle = if self.in_flight.is_empty() { self.idle } else { None };
         let Self { stream, buffer, in_flight, .. } = self;
         tokio::select! {
@@ -132,13 +145,18 @@ impl Connection {
         }
     }
 
+    fn may_start(&self) -> bool {
+        let response_bytes: usize = self.in_flight.iter().map(InFlight::response_bytes).sum();
+        self.in_flight.len() < REQUESTS_IN_FLIGHT_MAX && response_bytes < RESPONSE_BYTES_MAX
+    }
+
     fn end_of_stream(&self) -> End {
         (!self.buffer.is_empty()).then(|| format!("stream ended {} bytes into a frame", self.buffer.len()))
     }
 
     /// Starts every whole frame of the buffer and makes room for the next read.
     async fn start_buffered_requests(&mut self) -> Result<(), Close> {
-        while self.in_flight.len() < REQUESTS_IN_FLIGHT_MAX {
+        while self.may_start() {
             let Some(frame) = self.next_frame().await? else { break };
             let memory = std::mem::take(&mut self.memory);
             self.start(frame, memory).await?;
