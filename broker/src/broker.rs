@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use bytestring::ByteString;
 use milena_core::metadata::MetadataImage;
 use milena_protocol::NodeId;
@@ -33,6 +33,8 @@ pub(crate) struct Broker {
     pub(crate) quorum: QuorumHandle,
     pub(crate) metrics: Metrics,
     pub(crate) request_memory: RequestMemory,
+    /// Cancelled when the task that acts on new images ends, by a panic too.
+    follower_ended: CancellationToken,
     _log_dir: LogDirLock,
 }
 
@@ -61,14 +63,23 @@ impl Broker {
             metrics,
             request_memory: RequestMemory::new(REQUEST_MEMORY_BYTES),
             config,
+            follower_ended: CancellationToken::new(),
             _log_dir: log_dir,
         });
         let follower = broker.clone();
-        tokio::spawn(broker.quorum.clone().follow(move |delta, image| {
+        let follow = broker.quorum.clone().follow(move |delta, image| {
             follower.partitions.apply(delta, image);
             follower.coordinators.apply(&follower.partitions, delta, image);
-        }));
-        broker.quorum.unfence().await?;
+        });
+        let ended = broker.follower_ended.clone().drop_guard();
+        tokio::spawn(async move {
+            let _ended = ended;
+            follow.await;
+        });
+        tokio::select! {
+            unfenced = broker.quorum.unfence() => unfenced?,
+            failure = broker.failed() => return Err(failure),
+        }
         broker.partitions.maintain(tasks, stop);
         Ok(broker)
     }
@@ -78,6 +89,14 @@ impl Broker {
         self.coordinators.stop().await;
         self.quorum.stop().await;
         self.partitions.close(self.quorum.identity().broker_epoch).await
+    }
+
+    /// Resolves with the reason when this broker can follow the cluster no longer; never if it can.
+    pub(crate) async fn failed(&self) -> anyhow::Error {
+        tokio::select! {
+            failure = self.quorum.failed() => failure,
+            () = self.follower_ended.cancelled() => anyhow!("the task that acts on new metadata ended"),
+        }
     }
 
     /// Whether the cluster counts this broker as alive.

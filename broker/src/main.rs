@@ -95,7 +95,7 @@ async fn run(mut config: Config, http_listen: &str) -> anyhow::Result<()> {
     let failure = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
-        failure = broker.quorum.failed() => Some(failure),
+        failure = broker.failed() => Some(failure),
     };
     tracing::info!("broker stopping");
     stop.cancel();
