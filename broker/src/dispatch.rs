@@ -17,7 +17,8 @@ use milena_protocol::messages::{
     describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
     find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
     incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
-    join_group::JoinGroupRequest, leave_group::LeaveGroupRequest, list_groups::ListGroupsRequest,
+    join_group::JoinGroupRequest, leave_group::LeaveGroupRequest,
+    list_config_resources::ListConfigResourcesRequest, list_groups::ListGroupsRequest,
     list_offsets::ListOffsetsRequest, metadata::MetadataRequest, offset_commit::OffsetCommitRequest,
     offset_fetch::OffsetFetchRequest, produce::ProduceRequest, sync_group::SyncGroupRequest,
 };
@@ -134,6 +135,7 @@ apis! {
     DeleteGroupsRequest, 0..=2, B => delete_groups;
     IncrementalAlterConfigsRequest, 0..=1, BC => incremental_alter_configs;
     DescribeClusterRequest, 0..=2, BC => describe_cluster;
+    ListConfigResourcesRequest, 0..=1, B => list_config_resources;
     DescribeTopicPartitionsRequest, 0..=0, B => describe_topic_partitions;
 }
 
