@@ -20,7 +20,8 @@ use milena_protocol::messages::{
     join_group::JoinGroupRequest, leave_group::LeaveGroupRequest,
     list_config_resources::ListConfigResourcesRequest, list_groups::ListGroupsRequest,
     list_offsets::ListOffsetsRequest, metadata::MetadataRequest, offset_commit::OffsetCommitRequest,
-    offset_fetch::OffsetFetchRequest, produce::ProduceRequest, sync_group::SyncGroupRequest,
+    offset_delete::OffsetDeleteRequest, offset_fetch::OffsetFetchRequest, produce::ProduceRequest,
+    sync_group::SyncGroupRequest,
 };
 use milena_protocol::{Encoder, Message, Request};
 
@@ -135,6 +136,7 @@ apis! {
     CreatePartitionsRequest, 0..=3, BC => create_partitions;
     DeleteGroupsRequest, 0..=2, B => delete_groups;
     IncrementalAlterConfigsRequest, 0..=1, BC => incremental_alter_configs;
+    OffsetDeleteRequest, 0..=0, B => offset_delete;
     DescribeClusterRequest, 0..=2, BC => describe_cluster;
     ListConfigResourcesRequest, 0..=1, B => list_config_resources;
     DescribeTopicPartitionsRequest, 0..=0, B => describe_topic_partitions;
