@@ -3,6 +3,7 @@
 //! `handle(broker, context, request)` yields the response of the same API; error codes of `core` become wire codes here
 //! and nowhere else. What must happen in request order happens before the first await.
 
+pub(crate) mod alter_configs;
 pub(crate) mod api_versions;
 pub(crate) mod authorized_operations;
 pub(crate) mod create_partitions;
@@ -20,10 +21,12 @@ pub(crate) mod incremental_alter_configs;
 pub(crate) mod init_producer_id;
 pub(crate) mod join_group;
 pub(crate) mod leave_group;
+pub(crate) mod list_config_resources;
 pub(crate) mod list_groups;
 pub(crate) mod list_offsets;
 pub(crate) mod metadata;
 pub(crate) mod offset_commit;
+pub(crate) mod offset_delete;
 pub(crate) mod offset_fetch;
 pub(crate) mod produce;
 pub(crate) mod sync_group;

@@ -10,16 +10,18 @@ use std::time::Instant;
 use futures::future::BoxFuture;
 use milena_protocol::frames::{self, RequestFrame};
 use milena_protocol::messages::{
-    api_versions::ApiVersionsRequest, create_partitions::CreatePartitionsRequest,
-    create_topics::CreateTopicsRequest, delete_groups::DeleteGroupsRequest,
-    delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
-    describe_configs::DescribeConfigsRequest, describe_groups::DescribeGroupsRequest,
-    describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
-    find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
+    alter_configs::AlterConfigsRequest, api_versions::ApiVersionsRequest,
+    create_partitions::CreatePartitionsRequest, create_topics::CreateTopicsRequest,
+    delete_groups::DeleteGroupsRequest, delete_topics::DeleteTopicsRequest,
+    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest,
+    describe_groups::DescribeGroupsRequest, describe_topic_partitions::DescribeTopicPartitionsRequest,
+    fetch::FetchRequest, find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
     incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
-    join_group::JoinGroupRequest, leave_group::LeaveGroupRequest, list_groups::ListGroupsRequest,
+    join_group::JoinGroupRequest, leave_group::LeaveGroupRequest,
+    list_config_resources::ListConfigResourcesRequest, list_groups::ListGroupsRequest,
     list_offsets::ListOffsetsRequest, metadata::MetadataRequest, offset_commit::OffsetCommitRequest,
-    offset_fetch::OffsetFetchRequest, produce::ProduceRequest, sync_group::SyncGroupRequest,
+    offset_delete::OffsetDeleteRequest, offset_fetch::OffsetFetchRequest, produce::ProduceRequest,
+    sync_group::SyncGroupRequest,
 };
 use milena_protocol::{Encoder, Message, Request};
 
@@ -130,10 +132,13 @@ apis! {
     DeleteTopicsRequest, 1..=6, BC => delete_topics;
     InitProducerIdRequest, 0..=5, B => init_producer_id;
     DescribeConfigsRequest, 1..=4, BC => describe_configs;
+    AlterConfigsRequest, 0..=2, BC => alter_configs;
     CreatePartitionsRequest, 0..=3, BC => create_partitions;
     DeleteGroupsRequest, 0..=2, B => delete_groups;
     IncrementalAlterConfigsRequest, 0..=1, BC => incremental_alter_configs;
+    OffsetDeleteRequest, 0..=0, B => offset_delete;
     DescribeClusterRequest, 0..=2, BC => describe_cluster;
+    ListConfigResourcesRequest, 0..=1, B => list_config_resources;
     DescribeTopicPartitionsRequest, 0..=0, B => describe_topic_partitions;
 }
 

@@ -18,6 +18,9 @@ use milena_protocol::messages::list_groups::ListGroupsRequest;
 use milena_protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
+use milena_protocol::messages::offset_delete::{
+    OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
 use milena_protocol::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
@@ -189,6 +192,27 @@ impl Member {
         (found.committed_offset, text(found.metadata))
     }
 
+    /// What became of the partitions of each topic that is named by itself, or of all.
+    fn delete_offsets(
+        &mut self,
+        group: &'static str,
+        partitions: &[(&'static str, i32)],
+    ) -> Result<Vec<ErrorCode>, ErrorCode> {
+        let topic = |(name, partition_index): &(&'static str, i32)| OffsetDeleteRequestTopic {
+            name: (*name).into(),
+            partitions: vec![OffsetDeleteRequestPartition { partition_index: *partition_index }],
+        };
+        let topics = partitions.iter().map(topic).collect();
+        let response = self.call(0, &OffsetDeleteRequest { group_id: group.into(), topics });
+        let mut topics = response.topics;
+        topics.sort_by(|one, other| one.name.cmp(&other.name));
+        let partitions = topics.into_iter().flat_map(|topic| topic.partitions);
+        match error(response.error_code) {
+            ErrorCode::None => Ok(partitions.map(|partition| error(partition.error_code)).collect()),
+            error => Err(error),
+        }
+    }
+
     fn describe(&mut self, version: i16) -> DescribedGroup {
         let request = DescribeGroupsRequest { groups: vec![GROUP.into()], ..Default::default() };
         self.call(version, &request).groups.remove(0)
@@ -328,6 +352,31 @@ fn offsets_and_their_metadata_read_back_in_every_version() {
         assert_eq!(client.commit(version, topic_id, 1, Some(&long)), ErrorCode::OffsetMetadataTooLarge);
     }
     assert_eq!(client.commit(10, Uuid::from_u128(9), 1, None), ErrorCode::UnknownTopicId);
+}
+
+#[test]
+fn offsets_are_deleted_unless_members_need_them() {
+    let (mut broker, topic_id) = start();
+    let mut member = Member::new(&broker);
+    let (mine, absent) = ((TOPIC, 0), ("absent", 0));
+    assert_eq!(member.delete_offsets("", &[mine]), Err(ErrorCode::InvalidGroupId));
+    assert_eq!(member.delete_offsets(GROUP, &[mine]), Err(ErrorCode::GroupIdNotFound));
+    member.join(9);
+    let id = member.id.clone();
+    member.sync(5, &[(&id, "all")]);
+    assert_eq!(member.commit(9, topic_id, 42, None), ErrorCode::None);
+    let errors = [ErrorCode::UnknownTopicOrPartition, ErrorCode::GroupSubscribedToTopic];
+    assert_eq!(member.delete_offsets(GROUP, &[mine, absent]), Ok(errors.to_vec()));
+    assert_eq!(member.committed(9, topic_id).0, 42);
+    assert_eq!(member.leave(5), ErrorCode::None);
+    assert_eq!(member.delete_offsets(GROUP, &[(TOPIC, 7)]), Ok(vec![ErrorCode::UnknownTopicOrPartition]));
+    assert_eq!(member.delete_offsets(GROUP, &[mine]), Ok(vec![ErrorCode::None]));
+    assert_eq!(member.committed(9, topic_id).0, -1);
+    assert_eq!(member.delete_offsets(GROUP, &[mine]), Ok(vec![ErrorCode::None]), "there is none any more");
+    broker.kill();
+    broker.restart().unwrap();
+    await_coordinator(&broker);
+    assert_eq!(Member::new(&broker).committed(9, topic_id).0, -1);
 }
 
 #[test]

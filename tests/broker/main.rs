@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+mod configs;
 mod crash;
 mod dump;
 mod groups;

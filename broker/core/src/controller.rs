@@ -9,6 +9,7 @@
 //! | DeleteTopics | RemoveTopicRecord |
 //! | CreatePartitions | PartitionRecord |
 //! | IncrementalAlterConfigs | ConfigRecord |
+//! | AlterConfigs | ConfigRecord, of values that the request leaves out too |
 //! | AllocateProducerIds | ProducerIdsRecord |
 //! | RegisterController | RegisterControllerRecord |
 //! | RegisterBroker | PartitionChangeRecord of what it led before, RegisterBrokerRecord |
@@ -19,6 +20,7 @@
 //! of checks and the messages.
 
 use bytestring::ByteString;
+use milena_protocol::messages::alter_configs;
 use milena_protocol::messages::create_partitions::CreatePartitionsTopic;
 use milena_protocol::messages::create_topics::CreatableTopic;
 use milena_protocol::messages::incremental_alter_configs::AlterConfigsResource;
@@ -103,6 +105,10 @@ pub enum ControllerRequest {
     },
     IncrementalAlterConfigs {
         resources: Vec<AlterConfigsResource>,
+        validate_only: bool,
+    },
+    AlterConfigs {
+        resources: Vec<alter_configs::AlterConfigsResource>,
         validate_only: bool,
     },
     AllocateProducerIds {
@@ -204,6 +210,9 @@ impl Machine for Controller {
             }
             ControllerRequest::IncrementalAlterConfigs { resources, validate_only } => {
                 self.alter_configs(&resources, validate_only)
+            }
+            ControllerRequest::AlterConfigs { resources, validate_only } => {
+                self.replace_configs(&resources, validate_only)
             }
             ControllerRequest::AllocateProducerIds { broker, broker_epoch } => {
                 self.allocate_producer_ids(broker, broker_epoch)

@@ -123,6 +123,10 @@ impl Machine for Coordinator {
                 let results = describe::delete(groups, offsets, turn, ids);
                 turn.reply(ticket, Reply::Delete(results));
             }
+            Request::DeleteOffsets(request) => {
+                let result = offsets.delete(groups, turn, request);
+                turn.reply(ticket, Reply::DeleteOffsets(result));
+            }
             Request::TopicsDeleted(topics) => {
                 turn.out.records = offsets.of_deleted(&topics);
                 turn.reply(ticket, Reply::TopicsDeleted);

@@ -16,8 +16,7 @@ use milena_core::controller::{ControllerReply, ControllerRequest, Refusal};
 use milena_core::metadata::ResourceType;
 use milena_protocol::ErrorCode;
 use milena_protocol::messages::incremental_alter_configs::{
-    AlterConfigsResource, AlterConfigsResourceResponse, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse,
+    AlterConfigsResourceResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
 
 use crate::broker::{Broker, RequestContext};
@@ -28,10 +27,16 @@ pub(crate) async fn handle(
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
     let validate_only = request.validate_only;
-    let (resources, foreign): (Vec<_>, Vec<_>) =
-        request.resources.into_iter().partition(|resource| !is_other_broker(broker, resource));
-    let mut responses: Vec<_> =
-        foreign.into_iter().map(|resource| refuse_other_broker(broker, resource)).collect();
+    let mut responses = Vec::with_capacity(request.resources.len());
+    let mut resources = Vec::with_capacity(request.resources.len());
+    for resource in request.resources {
+        match refusal_of_other_broker(broker, resource.resource_type, &resource.resource_name) {
+            None => resources.push(resource),
+            Some(refusal) => {
+                responses.push(response(resource.resource_type, resource.resource_name, Some(refusal)));
+            }
+        }
+    }
     let names: Vec<_> = resources.iter().map(|r| (r.resource_type, r.resource_name.clone())).collect();
     let request = ControllerRequest::IncrementalAlterConfigs { resources, validate_only };
     let results = match broker.quorum.submit(request).await {
@@ -46,19 +51,17 @@ pub(crate) async fn handle(
 }
 
 /// Clients send the configuration of a broker to that broker.
-fn is_other_broker(broker: &Broker, resource: &AlterConfigsResource) -> bool {
+pub(super) fn refusal_of_other_broker(broker: &Broker, resource_type: i8, name: &str) -> Option<Refusal> {
     let is_broker = [ResourceType::Broker, ResourceType::BrokerLogger]
         .into_iter()
-        .any(|kind| kind as i8 == resource.resource_type);
-    is_broker && resource.resource_name.parse::<i32>().is_ok_and(|id| id != broker.node_id.0)
-}
-
-fn refuse_other_broker(broker: &Broker, resource: AlterConfigsResource) -> AlterConfigsResourceResponse {
-    let (expected, received) = (broker.node_id, &resource.resource_name);
-    let message =
-        format!("Unexpected broker id, expected {expected} or empty string, but received {received}");
-    let refusal = Refusal::new(ErrorCode::InvalidRequest, message);
-    response(resource.resource_type, resource.resource_name, Some(refusal))
+        .any(|kind| kind as i8 == resource_type);
+    let is_other = is_broker && name.parse::<i32>().is_ok_and(|id| id != broker.node_id.0);
+    let expected = broker.node_id;
+    is_other.then(|| {
+        let message =
+            format!("Unexpected broker id, expected {expected} or empty string, but received {name}");
+        Refusal::new(ErrorCode::InvalidRequest, message)
+    })
 }
 
 fn response(

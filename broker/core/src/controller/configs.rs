@@ -1,4 +1,4 @@
-//! Configurations: incremental changes, validated as the whole they lead to.
+//! Configurations: incremental changes and whole replacements, validated as the whole they lead to.
 //!
 //! Deliberate difference from Apache Kafka, which stores every name it does not know on a broker for the sake of
 //! plugged-in classes: there are none here, so an unknown broker key is refused.
@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use bytestring::ByteString;
 use milena_protocol::ErrorCode;
+use milena_protocol::messages::alter_configs::{self, AlterableConfig as Replacement};
 use milena_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use milena_protocol::messages::metadata_records::{ConfigRecord, MetadataRecord};
 
@@ -40,33 +41,49 @@ impl Operation {
 }
 
 impl Controller {
+    /// Changes single values.
     pub(super) fn alter_configs(
         &mut self,
         resources: &[AlterConfigsResource],
         validate_only: bool,
     ) -> Decision {
-        let mut records = Vec::new();
-        let mut results = Vec::with_capacity(resources.len());
-        for resource in resources {
-            let same = |other: &&AlterConfigsResource| {
-                other.resource_type == resource.resource_type && other.resource_name == resource.resource_name
-            };
-            let result = if resources.iter().filter(same).count() > 1 {
-                Err(Refusal::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
-            } else {
-                self.alter(resource)
-            };
-            let result = result.map(|new| records.extend(new));
-            results.push((resource.resource_type, resource.resource_name.clone(), result));
+        let id = |wanted: &AlterConfigsResource| (wanted.resource_type, wanted.resource_name.clone());
+        decide(resources, validate_only, id, |wanted| self.alter(wanted))
+    }
+
+    /// Replaces all values of a resource.
+    pub(super) fn replace_configs(
+        &mut self,
+        resources: &[alter_configs::AlterConfigsResource],
+        validate_only: bool,
+    ) -> Decision {
+        let id = |wanted: &alter_configs::AlterConfigsResource| {
+            (wanted.resource_type, wanted.resource_name.clone())
+        };
+        decide(resources, validate_only, id, |wanted| self.replace(wanted))
+    }
+
+    fn replace(&self, wanted: &alter_configs::AlterConfigsResource) -> Result<Vec<MetadataRecord>, Refusal> {
+        let kind = wanted.resource_type;
+        if ResourceType::from_code(kind).is_none_or(|kind| kind == ResourceType::BrokerLogger) {
+            let message = format!("Unknown resource type {kind}");
+            return Err(Refusal::new(ErrorCode::InvalidRequest, message));
         }
-        if validate_only {
-            records.clear();
-        }
-        (records, ControllerReply::ConfigsAltered(results))
+        let resource = self.check_resource(kind, &wanted.resource_name, "")?;
+        check_names(wanted.configs.iter().map(|config| &config.name))?;
+        check_values(
+            wanted.configs.iter().filter(|config| config.value.is_none()).map(|config| &config.name),
+        )?;
+        let before = self.image.config(&resource).cloned().unwrap_or_default();
+        let value = |config: &Replacement| Some((config.name.clone(), config.value.clone()?));
+        let after: Values = wanted.configs.iter().filter_map(value).collect();
+        validate(&resource, &after, &after.keys().collect())?;
+        Ok(changes(&resource, &before, &after))
     }
 
     fn alter(&self, wanted: &AlterConfigsResource) -> Result<Vec<MetadataRecord>, Refusal> {
-        let resource = self.check_resource(wanted)?;
+        let logger = wanted.configs.first().map_or("", |config| &config.name);
+        let resource = self.check_resource(wanted.resource_type, &wanted.resource_name, logger)?;
         check_shape(&wanted.configs)?;
         let before = self.image.config(&resource).cloned().unwrap_or_default();
         let mut after = before.clone();
@@ -78,11 +95,10 @@ impl Controller {
         Ok(changes(&resource, &before, &after))
     }
 
-    fn check_resource(&self, wanted: &AlterConfigsResource) -> Result<ConfigResource, Refusal> {
-        let name = &wanted.resource_name;
+    fn check_resource(&self, kind: i8, name: &ByteString, logger: &str) -> Result<ConfigResource, Refusal> {
         let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidRequest, message));
-        let Some(kind) = ResourceType::from_code(wanted.resource_type) else {
-            return invalid(format!("Unsupported resource type {}", wanted.resource_type));
+        let Some(kind) = ResourceType::from_code(kind) else {
+            return invalid(format!("Unsupported resource type {kind}"));
         };
         match kind {
             ResourceType::Topic if name.is_empty() => {
@@ -102,7 +118,6 @@ impl Controller {
                 invalid(format!("Node id must be an integer, but it is: {name}"))
             }
             ResourceType::BrokerLogger => {
-                let logger = wanted.configs.first().map_or("", |config| &config.name);
                 Err(Refusal::new(ErrorCode::InvalidConfig, format!("Logger {logger} does not exist!")))
             }
             _ => Ok(ConfigResource::new(kind, name.clone())),
@@ -110,24 +125,64 @@ impl Controller {
     }
 }
 
+/// Each resource by itself; one that is named twice is refused.
+fn decide<R>(
+    resources: &[R],
+    validate_only: bool,
+    id: impl Fn(&R) -> (i8, ByteString),
+    alter: impl Fn(&R) -> Result<Vec<MetadataRecord>, Refusal>,
+) -> Decision {
+    let mut seen = BTreeSet::new();
+    let twice: BTreeSet<_> = resources.iter().map(&id).filter(|id| !seen.insert(id.clone())).collect();
+    let mut records = Vec::new();
+    let mut results = Vec::with_capacity(resources.len());
+    for resource in resources {
+        let id = id(resource);
+        let result = if twice.contains(&id) {
+            Err(Refusal::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
+        } else {
+            alter(resource)
+        };
+        results.push((id.0, id.1, result.map(|new| records.extend(new))));
+    }
+    if validate_only {
+        records.clear();
+    }
+    (records, ControllerReply::ConfigsAltered(results))
+}
+
 /// Names once each, and a value where the operation needs one.
 fn check_shape(configs: &[AlterableConfig]) -> Result<(), Refusal> {
-    let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidRequest, message));
-    let names: BTreeSet<_> = configs.iter().map(|config| &config.name).collect();
-    if names.len() < configs.len() {
-        return invalid("Error due to duplicate config keys".to_owned());
-    }
+    check_names(configs.iter().map(|config| &config.name))?;
     let null = |c: &&AlterableConfig| {
         Operation::from_code(c.config_operation) != Some(Operation::Delete) && c.value.is_none()
     };
-    let null: Vec<&str> = configs.iter().filter(null).map(|config| &*config.name).collect();
-    if !null.is_empty() {
-        return invalid(format!("Null value not supported for : {}", null.join(", ")));
-    }
+    check_values(configs.iter().filter(null).map(|config| &config.name))?;
     match configs.iter().find(|config| Operation::from_code(config.config_operation).is_none()) {
-        Some(unknown) => invalid(format!("Unknown operation type {}", unknown.config_operation)),
+        Some(unknown) => {
+            let message = format!("Unknown operation type {}", unknown.config_operation);
+            Err(Refusal::new(ErrorCode::InvalidRequest, message))
+        }
         None => Ok(()),
     }
+}
+
+fn check_names<'a>(mut names: impl Iterator<Item = &'a ByteString>) -> Result<(), Refusal> {
+    let mut seen = BTreeSet::new();
+    if names.all(|name| seen.insert(name)) {
+        return Ok(());
+    }
+    Err(Refusal::new(ErrorCode::InvalidRequest, "Error due to duplicate config keys"))
+}
+
+/// Refuses the names that lack a value.
+fn check_values<'a>(lacking: impl Iterator<Item = &'a ByteString>) -> Result<(), Refusal> {
+    let names: Vec<&str> = lacking.map(|name| &**name).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let message = format!("Null value not supported for : {}", names.join(", "));
+    Err(Refusal::new(ErrorCode::InvalidRequest, message))
 }
 
 fn key(resource: &ConfigResource, name: &str) -> Option<&'static Key> {

@@ -1,5 +1,6 @@
 //! State by replay, one request, the whole outcome.
 
+use milena_protocol::messages::alter_configs;
 use milena_protocol::messages::create_partitions::{CreatePartitionsAssignment, CreatePartitionsTopic};
 use milena_protocol::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
@@ -87,6 +88,19 @@ impl Quorum {
         results.remove(0).2.map(|()| records.len()).map_err(|r| (r.code, r.message.unwrap_or_default()))
     }
 
+    fn replace(
+        &mut self,
+        kind: i8,
+        name: &str,
+        configs: &[(&str, Option<&str>)],
+    ) -> Result<usize, (ErrorCode, String)> {
+        let resource = mk_replacement(kind, name, configs);
+        let (records, reply) =
+            self.ask(ControllerRequest::AlterConfigs { resources: vec![resource], validate_only: false });
+        let ControllerReply::ConfigsAltered(mut results) = reply else { panic!("{reply:?}") };
+        results.remove(0).2.map(|()| records.len()).map_err(|r| (r.code, r.message.unwrap_or_default()))
+    }
+
     fn grow(&mut self, name: &str, count: i32) -> Result<(), (ErrorCode, String)> {
         self.grow_to(CreatePartitionsTopic { name: name.into(), count, assignments: None })
     }
@@ -100,6 +114,22 @@ impl Quorum {
 
     fn own_value(&self, kind: ResourceType, name: &str, key: &str) -> Option<String> {
         self.image().config(&ConfigResource::new(kind, name))?.get(key).map(ToString::to_string)
+    }
+}
+
+fn mk_replacement(
+    resource_type: i8,
+    name: &str,
+    configs: &[(&str, Option<&str>)],
+) -> alter_configs::AlterConfigsResource {
+    let config = |(name, value): &(&str, Option<&str>)| alter_configs::AlterableConfig {
+        name: (*name).into(),
+        value: value.map(Into::into),
+    };
+    alter_configs::AlterConfigsResource {
+        resource_type,
+        resource_name: name.into(),
+        configs: configs.iter().map(config).collect(),
     }
 }
 
@@ -329,6 +359,57 @@ fn configurations_change_by_increments() {
     let broker = ResourceType::Broker;
     assert_eq!(quorum.alter(broker, "", &[("log.retention.ms", SET, Some("5"))]), Ok(1));
     assert_eq!(quorum.alter(broker, "1", &[("log.retention.ms", SET, Some("5"))]), Ok(1));
+}
+
+#[test]
+fn configurations_are_replaced_as_a_whole() {
+    let mut quorum = Quorum::new();
+    quorum.create(with_config(mk_topic("t", 1, 1), "retention.ms", Some("1000"))).unwrap();
+    let topic = ResourceType::Topic;
+    let values = [("cleanup.policy", Some("compact")), ("segment.ms", Some("5000"))];
+    assert_eq!(quorum.replace(topic as i8, "t", &values), Ok(3), "two are set, one is removed");
+    assert_eq!(quorum.own_value(topic, "t", "retention.ms"), None);
+    assert_eq!(quorum.own_value(topic, "t", "segment.ms").as_deref(), Some("5000"));
+    assert_eq!(quorum.replace(topic as i8, "t", &values), Ok(0), "nothing changes");
+    assert_eq!(quorum.replace(topic as i8, "t", &[]), Ok(2));
+    assert_eq!(quorum.image().config(&ConfigResource::new(topic, "t")), None);
+    let broker = ResourceType::Broker as i8;
+    assert_eq!(quorum.replace(broker, "", &[("log.retention.ms", Some("5"))]), Ok(1));
+    assert_eq!(quorum.replace(ResourceType::Group as i8, "g", &[]), Ok(0));
+}
+
+#[test]
+fn replacements_are_refused_each_by_itself() {
+    use ErrorCode::{InvalidConfig, InvalidRequest, UnknownTopicOrPartition};
+    let mut quorum = Quorum::new();
+    quorum.create(with_config(mk_topic("t", 1, 1), "retention.ms", Some("1000"))).unwrap();
+    let topic = ResourceType::Topic as i8;
+    let one = [("segment.ms", Some("5000"))];
+    let null = [("retention.ms", None), ("segment.ms", None)];
+    let lacking = "Null value not supported for : retention.ms, segment.ms";
+    let read_only = "Cannot update these configs dynamically: [num.partitions]";
+    let table = [
+        (topic, "t", &[("foo", Some("1"))][..], InvalidConfig, "Unknown topic config name: foo"),
+        (topic, "t", &null, InvalidRequest, lacking),
+        (topic, "t", &[one[0], one[0]], InvalidRequest, "Error due to duplicate config keys"),
+        (topic, "nope", &one, UnknownTopicOrPartition, "The topic 'nope' does not exist."),
+        (ResourceType::Broker as i8, "1", &[("num.partitions", Some("5"))], InvalidRequest, read_only),
+        (ResourceType::BrokerLogger as i8, "1", &one, InvalidRequest, "Unknown resource type 8"),
+        (3, "t", &one, InvalidRequest, "Unknown resource type 3"),
+    ];
+    for (kind, name, configs, code, message) in table {
+        assert_eq!(quorum.replace(kind, name, configs), Err((code, message.to_owned())));
+    }
+    let replacement = |name| mk_replacement(topic, name, &one);
+    let resources = vec![replacement("t"), replacement("t"), replacement("nope")];
+    let (records, reply) = quorum.ask(ControllerRequest::AlterConfigs { resources, validate_only: false });
+    let ControllerReply::ConfigsAltered(results) = reply else { panic!("{reply:?}") };
+    let codes: Vec<_> = results.into_iter().map(|(_, _, result)| result.unwrap_err().code).collect();
+    assert_eq!((records, codes), (vec![], vec![InvalidRequest, InvalidRequest, UnknownTopicOrPartition]));
+    let dry = ControllerRequest::AlterConfigs { resources: vec![replacement("t")], validate_only: true };
+    let (records, reply) = quorum.ask(dry);
+    let accepted = ControllerReply::ConfigsAltered(vec![(topic, "t".into(), Ok(()))]);
+    assert_eq!((records, reply), (vec![], accepted));
 }
 
 fn check_refused(table: Vec<Refused<'_>>) {

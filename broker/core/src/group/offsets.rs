@@ -1,6 +1,6 @@
-//! Committed offsets: by group, topic and partition; what may be committed; what is read back.
+//! Committed offsets: by group, topic and partition; what may be committed and deleted; what is read back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytestring::ByteString;
 use milena_protocol::messages::group_records::{OffsetCommitKey, OffsetCommitValue};
@@ -10,7 +10,8 @@ use super::Turn;
 use super::classic::{ClassicGroup, State};
 use super::record::GroupRecord;
 use super::request::{
-    CommitOffsets, FetchOffsets, PartitionCommit, PartitionOffset, TopicCommit, TopicErrors, TopicOffsets,
+    CommitOffsets, DeleteOffsets, DeletedOffsets, FetchOffsets, PartitionCommit, PartitionOffset,
+    TopicCommit, TopicErrors, TopicOffsets,
 };
 use super::settings::GROUPS_MAX;
 
@@ -91,6 +92,45 @@ impl Offsets {
             }
         }
         tombstones
+    }
+
+    /// Writes tombstones for offsets that no member needs, one for each that there is.
+    pub(super) fn delete(
+        &self,
+        groups: &BTreeMap<ByteString, ClassicGroup>,
+        turn: &mut Turn<'_>,
+        request: DeleteOffsets,
+    ) -> Result<Vec<DeletedOffsets>, ErrorCode> {
+        let group = groups.get(&request.group).ok_or(ErrorCode::GroupIdNotFound)?;
+        // What others than consumers subscribe to is not known here.
+        if !group.is(State::Empty) && !group.is_consumer() {
+            return Err(ErrorCode::NonEmptyGroup);
+        }
+        let mut results = Vec::with_capacity(request.topics.len());
+        for (topic, indexes) in request.topics {
+            let error = if group.is_subscribed(&topic) {
+                ErrorCode::GroupSubscribedToTopic
+            } else {
+                turn.out.records.extend(self.tombstones(&request.group, &topic, &indexes));
+                ErrorCode::None
+            };
+            results.push((topic, indexes, error));
+        }
+        Ok(results)
+    }
+
+    fn tombstones(
+        &self,
+        group: &ByteString,
+        topic: &ByteString,
+        indexes: &[PartitionIndex],
+    ) -> Vec<GroupRecord> {
+        let Some(committed) = self.groups.get(group).and_then(|topics| topics.get(topic)) else {
+            return Vec::new();
+        };
+        let indexes: BTreeSet<i32> = indexes.iter().map(|index| index.0).collect();
+        let known = indexes.into_iter().filter(|index| committed.contains_key(index));
+        known.map(|index| GroupRecord::offset_tombstone(group, topic, index)).collect()
     }
 
     /// What a client sees. An offset of an earlier topic of the same name is none.

@@ -25,6 +25,8 @@ pub enum Request {
     List(ListFilter),
     /// Remove groups and their offsets.
     Delete(Vec<ByteString>),
+    /// Remove offsets of a group that stays.
+    DeleteOffsets(DeleteOffsets),
     /// Topics are gone, and so are the offsets in them.
     TopicsDeleted(Vec<(ByteString, TopicId)>),
 }
@@ -50,6 +52,8 @@ pub enum Reply {
     List(Vec<Listed>),
     /// What became of each group.
     Delete(Vec<(ByteString, ErrorCode)>),
+    /// What became of each topic's partitions, or of all.
+    DeleteOffsets(Result<Vec<DeletedOffsets>, ErrorCode>),
     /// Offsets of deleted topics are gone.
     TopicsDeleted,
 }
@@ -235,6 +239,18 @@ pub struct TopicErrors {
     /// By partition.
     pub partitions: Vec<(PartitionIndex, ErrorCode)>,
 }
+
+/// Offsets to be forgotten.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeleteOffsets {
+    /// The group.
+    pub group: ByteString,
+    /// Topics that exist, with partitions that do.
+    pub topics: Vec<(ByteString, Vec<PartitionIndex>)>,
+}
+
+/// What became of the partitions of a topic.
+pub type DeletedOffsets = (ByteString, Vec<PartitionIndex>, ErrorCode);
 
 /// A question for offsets.
 #[derive(Debug, Clone, PartialEq)]

@@ -193,3 +193,59 @@ fn description_shows_metadata_of_stable_groups_only() {
     assert_eq!(preparing.members[0].metadata, Bytes::new());
     assert_eq!(world.ask(Request::Describe(vec!["x".into()])), Reply::Describe(vec![("x".into(), None)]));
 }
+
+fn delete_offsets(
+    world: &mut World,
+    topic: &'static str,
+    partitions: &[i32],
+) -> Result<(usize, ErrorCode), ErrorCode> {
+    let indexes: Vec<_> = partitions.iter().copied().map(PartitionIndex).collect();
+    let before = world.log.len();
+    let request = DeleteOffsets { group: GROUP.into(), topics: vec![(topic.into(), indexes.clone())] };
+    let Reply::DeleteOffsets(result) = world.ask(Request::DeleteOffsets(request)) else { panic!("deleted") };
+    let mut topics = result?;
+    let (name, answered, error) = topics.remove(0);
+    assert_eq!((name.as_ref(), answered), (topic, indexes));
+    Ok((world.log.len() - before, error))
+}
+
+#[test]
+fn offsets_are_deleted_one_by_one_and_stay_so() {
+    let mut world = World::new();
+    assert_eq!(delete_offsets(&mut world, "truck_gps", &[0]), Err(ErrorCode::GroupIdNotFound));
+    world.ask(commit(caller(&ByteString::new(), -1), 5));
+    assert_eq!(delete_offsets(&mut world, "truck_gps", &[1]), Ok((0, ErrorCode::None)), "never committed");
+    assert_eq!(delete_offsets(&mut world, "other", &[0]), Ok((0, ErrorCode::None)));
+    assert_eq!(fetch(&mut world).len(), 1);
+    assert_eq!(delete_offsets(&mut world, "truck_gps", &[0, 1, 0]), Ok((1, ErrorCode::None)));
+    assert_eq!(fetch(&mut world), []);
+    world.fail_over();
+    assert_eq!(fetch(&mut world), []);
+}
+
+#[test]
+fn offsets_that_members_use_are_not_deleted() {
+    let mut world = World::new();
+    let member = world.stable(&["a"]).remove(0);
+    world.ask(commit(caller(&member, 1), 5));
+    let subscribed = Ok((0, ErrorCode::GroupSubscribedToTopic));
+    assert_eq!(delete_offsets(&mut world, "truck_gps", &[0]), subscribed);
+    assert_eq!(delete_offsets(&mut world, "other", &[0]), Ok((0, ErrorCode::None)));
+    world.fail_over();
+    assert_eq!(delete_offsets(&mut world, "truck_gps", &[0]), subscribed, "as the log tells");
+    assert_eq!(world.leave(&member), ErrorCode::None);
+    assert_eq!(delete_offsets(&mut world, "truck_gps", &[0]), Ok((1, ErrorCode::None)));
+}
+
+#[test]
+fn offsets_of_a_group_of_another_kind_wait_for_its_members() {
+    let mut world = World::new();
+    let refused = world.ask(Request::Join(JoinGroup { protocol_type: "connect".into(), ..join("a") }));
+    let Reply::Join(Err(refused)) = refused else { panic!("{refused:?}") };
+    world.send(Request::Join(JoinGroup {
+        member: refused.member,
+        protocol_type: "connect".into(),
+        ..join("a")
+    }));
+    assert_eq!(delete_offsets(&mut world, "truck_gps", &[0]), Err(ErrorCode::NonEmptyGroup));
+}

@@ -1,0 +1,185 @@
+//! Configurations as a client meets them that knows every field: what is listed, replaced as a whole, and refused. Runs
+//! against Apache Kafka too (`MILENA_TEST_BROKER=kafka`).
+
+use std::net::TcpStream;
+
+use milena_protocol::messages::alter_configs::{self, AlterConfigsRequest};
+use milena_protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
+use milena_protocol::messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
+use milena_protocol::messages::incremental_alter_configs::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+};
+use milena_protocol::messages::list_config_resources::ListConfigResourcesRequest;
+use milena_protocol::{ErrorCode, Request};
+use milena_tests::{TestBroker, eventually, frame};
+
+use crate::PATIENCE;
+
+const TOPIC: &str = "truck_gps";
+const TOPICS: i8 = 2;
+const BROKERS: i8 = 4;
+const BROKER_LOGGERS: i8 = 8;
+const CLIENT_METRICS: i8 = 16;
+const GROUPS: i8 = 32;
+/// The source of a value that is set on a topic.
+const DYNAMIC_TOPIC: i8 = 1;
+
+struct Client(TcpStream);
+
+impl Client {
+    /// A connection to a broker that has the topic.
+    fn new(broker: &TestBroker) -> Self {
+        let mut client = Self(frame::connect(&broker.bootstrap()).unwrap());
+        let topic = CreatableTopic {
+            name: TOPIC.into(),
+            num_partitions: 1,
+            replication_factor: 1,
+            ..CreatableTopic::default()
+        };
+        let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
+        assert_eq!(client.call(7, &request).topics[0].error_code, 0);
+        client
+    }
+
+    fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
+        frame::exchange(&mut self.0, version, request).unwrap()
+    }
+
+    fn set(&mut self, resource_type: i8, resource_name: &str, key: &str, value: &str) {
+        let config = AlterableConfig { name: key.into(), config_operation: 0, value: Some(value.into()) };
+        let resource = AlterConfigsResource {
+            resource_type,
+            resource_name: resource_name.into(),
+            configs: vec![config],
+        };
+        let request = IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+        assert_eq!(self.call(1, &request).responses[0].error_code, 0);
+    }
+
+    /// Replaces the values of resources, each given as type, name and values; yields the error of each, sorted.
+    fn replace(
+        &mut self,
+        version: i16,
+        validate_only: bool,
+        resources: &[(i8, &str, &[(&str, Option<&str>)])],
+    ) -> Vec<(i8, String, ErrorCode)> {
+        let config = |(name, value): &(&str, Option<&str>)| alter_configs::AlterableConfig {
+            name: (*name).into(),
+            value: value.map(Into::into),
+        };
+        let resource = |(resource_type, name, configs): &(i8, &str, &[(&str, Option<&str>)])| {
+            alter_configs::AlterConfigsResource {
+                resource_type: *resource_type,
+                resource_name: (*name).into(),
+                configs: configs.iter().map(config).collect(),
+            }
+        };
+        let request =
+            AlterConfigsRequest { resources: resources.iter().map(resource).collect(), validate_only };
+        let responses = self.call(version, &request).responses.into_iter();
+        let mut errors: Vec<_> = responses
+            .map(|r| (r.resource_type, r.resource_name.to_string(), ErrorCode::from(r.error_code)))
+            .collect();
+        errors.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+        errors
+    }
+
+    /// The values set on the topic itself.
+    fn topic_values(&mut self) -> Vec<(String, String)> {
+        let resource = DescribeConfigsResource {
+            resource_type: TOPICS,
+            resource_name: TOPIC.into(),
+            configuration_keys: None,
+        };
+        let request = DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
+        let described = self.call(4, &request).results.remove(0).configs;
+        let set = described.into_iter().filter(|config| config.config_source == DYNAMIC_TOPIC);
+        let mut set: Vec<_> =
+            set.map(|config| (config.name.to_string(), config.value.unwrap().to_string())).collect();
+        set.sort();
+        set
+    }
+
+    /// Type and name of each resource of these types, sorted.
+    fn list(&mut self, version: i16, resource_types: &[i8]) -> Result<Vec<(i8, String)>, ErrorCode> {
+        let request = ListConfigResourcesRequest { resource_types: resource_types.to_vec() };
+        let response = self.call(version, &request);
+        let listed = response.config_resources.into_iter();
+        let mut listed: Vec<_> =
+            listed.map(|found| (found.resource_type, found.resource_name.to_string())).collect();
+        listed.sort();
+        match ErrorCode::from(response.error_code) {
+            ErrorCode::None => Ok(listed),
+            error => Err(error),
+        }
+    }
+}
+
+#[test]
+fn resources_are_listed_by_type() {
+    let broker = TestBroker::start().unwrap();
+    let mut client = Client::new(&broker);
+    client.set(CLIENT_METRICS, "latencies", "interval.ms", "1000");
+    client.set(GROUPS, "trucks", "consumer.session.timeout.ms", "50000");
+    let named = |kind, name: &str| (kind, name.to_owned());
+    let (topic, node) = (named(TOPICS, TOPIC), named(BROKERS, "1"));
+    let (metrics, group) = (named(CLIENT_METRICS, "latencies"), named(GROUPS, "trucks"));
+    // Apache Kafka publishes each kind of change by itself, some after the answer.
+    eventually("the group and the subscription", PATIENCE, || {
+        (client.list(1, &[GROUPS, CLIENT_METRICS]).unwrap() == [metrics.clone(), group.clone()]).then_some(())
+    });
+    assert_eq!(client.list(0, &[]).unwrap(), std::slice::from_ref(&metrics));
+    assert_eq!(client.list(1, &[TOPICS, BROKERS, TOPICS]).unwrap(), [topic.clone(), node.clone()]);
+    let mut all = client.list(1, &[]).unwrap();
+    all.retain(|(kind, _)| *kind != BROKER_LOGGERS);
+    assert_eq!(all, [topic, node, metrics, group]);
+    assert_eq!(client.list(1, &[TOPICS, 1]), Err(ErrorCode::UnsupportedVersion));
+}
+
+#[test]
+fn values_of_a_resource_are_replaced_as_a_whole() {
+    let broker = TestBroker::start().unwrap();
+    let mut client = Client::new(&broker);
+    let done = [(TOPICS, TOPIC.to_owned(), ErrorCode::None)];
+    for version in 0..=2 {
+        client.set(TOPICS, TOPIC, "retention.ms", "1000");
+        let values = [("cleanup.policy", Some("compact")), ("segment.ms", Some("5000"))];
+        assert_eq!(client.replace(version, true, &[(TOPICS, TOPIC, &values)]), done);
+        assert_eq!(client.replace(version, false, &[(TOPICS, TOPIC, &values)]), done);
+        let expected = values.map(|(name, value)| (name.to_owned(), value.unwrap().to_owned()));
+        eventually("both values", PATIENCE, || (client.topic_values() == expected).then_some(()));
+        assert_eq!(client.replace(version, false, &[(TOPICS, TOPIC, &[])]), done);
+        eventually("no value", PATIENCE, || client.topic_values().is_empty().then_some(()));
+    }
+}
+
+#[test]
+fn refused_replacements_leave_the_others_alone() {
+    let broker = TestBroker::start().unwrap();
+    let mut client = Client::new(&broker);
+    let one = [("segment.ms", Some("5000"))];
+    let errors = client.replace(
+        2,
+        false,
+        &[
+            (TOPICS, TOPIC, &one),
+            (TOPICS, "absent", &one),
+            (BROKERS, "1", &[("num.partitions", Some("5"))]),
+            (BROKERS, "7", &[("log.retention.ms", Some("5"))]),
+            (BROKER_LOGGERS, "1", &[("kafka", Some("INFO"))]),
+            (CLIENT_METRICS, "latencies", &[("interval.ms", None)]),
+            (GROUPS, "trucks", &[("consumer.session.timeout.ms", Some("soon"))]),
+        ],
+    );
+    let expected = [
+        (TOPICS, "absent", ErrorCode::UnknownTopicOrPartition),
+        (TOPICS, TOPIC, ErrorCode::None),
+        (BROKERS, "1", ErrorCode::InvalidRequest),
+        (BROKERS, "7", ErrorCode::InvalidRequest),
+        (BROKER_LOGGERS, "1", ErrorCode::InvalidRequest),
+        (CLIENT_METRICS, "latencies", ErrorCode::InvalidRequest),
+        (GROUPS, "trucks", ErrorCode::InvalidConfig),
+    ];
+    assert_eq!(errors, expected.map(|(kind, name, error)| (kind, name.to_owned(), error)));
+    eventually("the value", PATIENCE, || (client.topic_values().len() == 1).then_some(()));
+}
