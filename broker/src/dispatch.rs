@@ -12,14 +12,15 @@ use milena_protocol::frames::{self, RequestFrame};
 use milena_protocol::messages::{
     api_versions::ApiVersionsRequest, create_partitions::CreatePartitionsRequest,
     create_topics::CreateTopicsRequest, delete_groups::DeleteGroupsRequest,
-    delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
-    describe_configs::DescribeConfigsRequest, describe_groups::DescribeGroupsRequest,
-    describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
-    find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
+    delete_topics::DeleteTopicsRequest,
+    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest,
+    describe_groups::DescribeGroupsRequest, describe_topic_partitions::DescribeTopicPartitionsRequest,
+    fetch::FetchRequest, find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
     incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
     join_group::JoinGroupRequest, leave_group::LeaveGroupRequest, list_groups::ListGroupsRequest,
     list_offsets::ListOffsetsRequest, metadata::MetadataRequest, offset_commit::OffsetCommitRequest,
-    offset_fetch::OffsetFetchRequest, produce::ProduceRequest, sync_group::SyncGroupRequest,
+    offset_fetch::OffsetFetchRequest, offset_for_leader_epoch::OffsetForLeaderEpochRequest,
+    produce::ProduceRequest, sync_group::SyncGroupRequest,
 };
 use milena_protocol::{Encoder, Message, Request};
 
@@ -129,6 +130,7 @@ apis! {
     CreateTopicsRequest, 2..=7, BC => create_topics;
     DeleteTopicsRequest, 1..=6, BC => delete_topics;
     InitProducerIdRequest, 0..=5, B => init_producer_id;
+    OffsetForLeaderEpochRequest, 2..=4, B => offset_for_leader_epoch;
     DescribeConfigsRequest, 1..=4, BC => describe_configs;
     CreatePartitionsRequest, 0..=3, BC => create_partitions;
     DeleteGroupsRequest, 0..=2, B => delete_groups;
