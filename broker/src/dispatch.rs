@@ -12,7 +12,7 @@ use milena_protocol::frames::{self, RequestFrame};
 use milena_protocol::messages::{
     api_versions::ApiVersionsRequest, create_partitions::CreatePartitionsRequest,
     create_topics::CreateTopicsRequest, delete_groups::DeleteGroupsRequest,
-    delete_topics::DeleteTopicsRequest,
+    delete_records::DeleteRecordsRequest, delete_topics::DeleteTopicsRequest,
     describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest,
     describe_groups::DescribeGroupsRequest, describe_topic_partitions::DescribeTopicPartitionsRequest,
     fetch::FetchRequest, find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
@@ -129,6 +129,7 @@ apis! {
     ApiVersionsRequest, 0..=4, BC => api_versions;
     CreateTopicsRequest, 2..=7, BC => create_topics;
     DeleteTopicsRequest, 1..=6, BC => delete_topics;
+    DeleteRecordsRequest, 0..=2, B => delete_records;
     InitProducerIdRequest, 0..=5, B => init_producer_id;
     OffsetForLeaderEpochRequest, 2..=4, B => offset_for_leader_epoch;
     DescribeConfigsRequest, 1..=4, BC => describe_configs;

@@ -23,10 +23,12 @@ use milena_storage::{CleanShutdown, Disk, Opening, PartitionKey, StorageError};
 use crate::config::Config;
 use crate::partition::{Opened, Partition};
 
+mod deletion;
 mod maintain;
 mod producer_ids;
 mod recover;
 
+pub(crate) use deletion::NewStart;
 use producer_ids::ProducerIds;
 
 /// The partitions on this broker. Clones share them.
@@ -43,6 +45,8 @@ struct Inner {
     hosted: ArcSwap<Hosted>,
     /// One change at a time.
     changes: Mutex<()>,
+    /// One writer of checkpoints at a time.
+    checkpoints: Mutex<()>,
     producer_ids: ProducerIds,
 }
 
@@ -71,6 +75,7 @@ impl Partitions {
             is_clean,
             hosted: ArcSwap::default(),
             changes: Mutex::new(()),
+            checkpoints: Mutex::new(()),
             producer_ids: ProducerIds::default(),
         })))
     }

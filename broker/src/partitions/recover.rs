@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use milena_core::metadata::{MetadataImage, TopicImage};
-use milena_protocol::{PartitionIndex, Uuid};
+use milena_protocol::{Offset, PartitionIndex, Uuid};
 use milena_storage::dir::{self, DELETED_SUFFIX, Offsets};
-use milena_storage::{CleanShutdown, Opening, PartitionKey};
+use milena_storage::{CleanShutdown, Opening, PartitionKey, StorageError};
 
 use super::{Hosted, HostedTopic, Inner, Partitions};
 use crate::partition::{Partition, now};
@@ -55,14 +55,27 @@ impl Partitions {
     }
 
     /// Writes how far each log is durable and where it starts.
-    pub(super) fn write_checkpoints(&self) -> anyhow::Result<()> {
+    pub(super) fn write_checkpoints(&self) -> Result<(), StorageError> {
+        let _one = self.lock_checkpoints();
         let (disk, folder) = (&*self.0.disk, &self.0.folder);
-        let offsets = |offset: fn(&Partition) -> _| -> Offsets {
-            self.all().iter().map(|partition| (key_of(partition), offset(partition))).collect()
-        };
-        dir::write_recovery_points(disk, folder, &offsets(Partition::recovery_point))?;
-        dir::write_start_offsets(disk, folder, &offsets(Partition::log_start_offset))?;
-        Ok(())
+        dir::write_recovery_points(disk, folder, &self.offsets(Partition::recovery_point))?;
+        dir::write_start_offsets(disk, folder, &self.offsets(Partition::log_start_offset))
+    }
+
+    /// Writes where each log starts.
+    pub(super) fn write_start_offsets(&self) -> Result<(), StorageError> {
+        let _one = self.lock_checkpoints();
+        let offsets = self.offsets(Partition::log_start_offset);
+        dir::write_start_offsets(&*self.0.disk, &self.0.folder, &offsets)
+    }
+
+    fn offsets(&self, offset: fn(&Partition) -> Offset) -> Offsets {
+        self.all().iter().map(|partition| (key_of(partition), offset(partition))).collect()
+    }
+
+    /// Two writers of a file would write to the same temporary one.
+    fn lock_checkpoints(&self) -> MutexGuard<'_, ()> {
+        self.0.checkpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
