@@ -12,15 +12,17 @@ use milena_protocol::frames::{self, RequestFrame};
 use milena_protocol::messages::{
     alter_configs::AlterConfigsRequest, api_versions::ApiVersionsRequest,
     create_partitions::CreatePartitionsRequest, create_topics::CreateTopicsRequest,
-    delete_groups::DeleteGroupsRequest, delete_topics::DeleteTopicsRequest,
-    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest,
-    describe_groups::DescribeGroupsRequest, describe_topic_partitions::DescribeTopicPartitionsRequest,
-    fetch::FetchRequest, find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
+    delete_groups::DeleteGroupsRequest, delete_records::DeleteRecordsRequest,
+    delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
+    describe_configs::DescribeConfigsRequest, describe_groups::DescribeGroupsRequest,
+    describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
+    find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
     incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
     join_group::JoinGroupRequest, leave_group::LeaveGroupRequest,
     list_config_resources::ListConfigResourcesRequest, list_groups::ListGroupsRequest,
     list_offsets::ListOffsetsRequest, metadata::MetadataRequest, offset_commit::OffsetCommitRequest,
-    offset_delete::OffsetDeleteRequest, offset_fetch::OffsetFetchRequest, produce::ProduceRequest,
+    offset_delete::OffsetDeleteRequest, offset_fetch::OffsetFetchRequest,
+    offset_for_leader_epoch::OffsetForLeaderEpochRequest, produce::ProduceRequest,
     sync_group::SyncGroupRequest,
 };
 use milena_protocol::{Encoder, Message, Request};
@@ -130,7 +132,9 @@ apis! {
     ApiVersionsRequest, 0..=4, BC => api_versions;
     CreateTopicsRequest, 2..=7, BC => create_topics;
     DeleteTopicsRequest, 1..=6, BC => delete_topics;
+    DeleteRecordsRequest, 0..=2, B => delete_records;
     InitProducerIdRequest, 0..=5, B => init_producer_id;
+    OffsetForLeaderEpochRequest, 2..=4, B => offset_for_leader_epoch;
     DescribeConfigsRequest, 1..=4, BC => describe_configs;
     AlterConfigsRequest, 0..=2, BC => alter_configs;
     CreatePartitionsRequest, 0..=3, BC => create_partitions;

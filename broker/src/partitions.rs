@@ -23,10 +23,12 @@ use milena_storage::{CleanShutdown, Disk, Opening, PartitionKey, StorageError, d
 use crate::config::Config;
 use crate::partition::{Opened, Partition};
 
+mod deletion;
 mod maintain;
 mod producer_ids;
 mod recover;
 
+pub(crate) use deletion::NewStart;
 use producer_ids::ProducerIds;
 use recover::key_of;
 

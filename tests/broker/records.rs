@@ -18,6 +18,8 @@ use milena_protocol::records::{BatchBuilder, Compression, NewRecord, RecordBatch
 use milena_protocol::{ErrorCode, ProducerEpoch, ProducerId, Records, Timestamp, Uuid};
 use milena_tests::{TestBroker, frame};
 
+mod tools;
+
 const TOPIC: &str = "truck_gps";
 /// Timestamp of the first record.
 const START_MS: i64 = 1_700_000_000_000;

@@ -7,6 +7,7 @@
 //! | [`Replica::resign`] | it names another, or nobody | appends are refused |
 //! | [`Replica::plan_append`] | a batch is to be appended | none; says where it goes, or that it is there already |
 //! | [`Replica::apply`] | the planned batch is in the log | log end, producers, high watermark move |
+//! | [`Replica::plan_new_start`] | records are to be deleted | none; says where the log may start |
 //! | [`Replica::follower_reached`] | a follower fetched | high watermark may move |
 //!
 //! The shell holds one lock around plan, append and apply, so a plan is never stale when it is applied, and an append
@@ -186,6 +187,23 @@ impl Replica {
         self.producers.apply(header, base_offset, now);
         self.log_end = base_offset + (i64::from(header.last_offset_delta) + 1);
         self.move_high_watermark();
+    }
+
+    /// Decides where the log starts after records below `wanted` were deleted; -1 stands for the high watermark.
+    ///
+    /// # Errors
+    /// `NOT_LEADER_OR_FOLLOWER`; `POLICY_VIOLATION` where the topic is `compacted_only`; `OFFSET_OUT_OF_RANGE` beyond
+    /// the high watermark and below zero.
+    pub fn plan_new_start(&self, wanted: Offset, compacted_only: bool) -> Result<Offset, ErrorCode> {
+        if !self.is_leader() {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
+        if compacted_only {
+            return Err(ErrorCode::PolicyViolation);
+        }
+        let offset = if wanted == Offset::NONE { self.high_watermark } else { wanted };
+        let is_committed = (Offset::ZERO..=self.high_watermark).contains(&offset);
+        is_committed.then_some(offset).ok_or(ErrorCode::OffsetOutOfRange)
     }
 
     /// A follower's log ends at `offset`.

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use bytestring::ByteString;
 use milena_core::config::effective::TopicConfig;
 use milena_core::partition::{BatchMetadata, Replica, Restored};
-use milena_protocol::{LeaderEpoch, NodeId, Offset, PartitionIndex, Timestamp, TopicId};
+use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, PartitionIndex, Timestamp, TopicId};
 use milena_storage::{Disk, Log, Opening, ProducerEntry, Retention, StorageError, dir};
 use tokio::sync::watch;
 
@@ -106,6 +106,18 @@ impl Partition {
             bytes_max: u64::try_from(config.retention_bytes).ok(),
         };
         self.log.delete_old(now, retention, self.high_watermark())
+    }
+
+    /// Where the log may start after records below `wanted`, -1 for all committed ones, are deleted.
+    pub(crate) fn plan_new_start(&self, wanted: Offset) -> Result<Offset, ErrorCode> {
+        let config = self.config.load();
+        self.lock().plan_new_start(wanted, config.cleanup_compact && !config.cleanup_delete)
+    }
+
+    /// Moves the log start up to `offset`, as planned, and deletes what lies below. Yields the log start.
+    pub(crate) fn move_start(&self, offset: Offset) -> Result<Offset, ErrorCode> {
+        self.log.advance_start(offset).map_err(|error| self.read_failed(&error))?;
+        Ok(self.log.start_offset())
     }
 
     /// Below this offset everything is durable.

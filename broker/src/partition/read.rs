@@ -82,12 +82,14 @@ impl Partition {
         Ok(parts.then_some(Diverged { epoch, end_offset }))
     }
 
-    /// The largest epoch at or below `epoch` and where it ended. A leader that has written nothing yet has an epoch too.
-    fn end_of_epoch(&self, epoch: LeaderEpoch) -> (LeaderEpoch, Offset) {
+    /// The largest epoch at or below `epoch` and where it ended; (-1, -1) for one that did not begin yet. A leader that
+    /// has written nothing has an epoch too, which begins at the log end.
+    pub(crate) fn end_of_epoch(&self, epoch: LeaderEpoch) -> (LeaderEpoch, Offset) {
         let leader_epoch = self.progress().leader_epoch;
         match self.log.last_epoch() {
             _ if epoch == leader_epoch => (epoch, self.log.end_offset()),
             Some(last) if last < epoch && epoch < leader_epoch => (last, self.log.end_offset()),
+            None if (LeaderEpoch(0)..leader_epoch).contains(&epoch) => (epoch, self.log.end_offset()),
             _ => self.log.end_of_epoch(epoch),
         }
     }
@@ -134,7 +136,7 @@ impl Partition {
         }))
     }
 
-    fn read_failed(&self, error: &StorageError) -> ErrorCode {
+    pub(super) fn read_failed(&self, error: &StorageError) -> ErrorCode {
         match error {
             StorageError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
             _ => self.storage_failed(error),

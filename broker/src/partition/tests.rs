@@ -199,3 +199,20 @@ fn retention_follows_the_topics_configuration() {
     };
     assert_eq!(partition.read(&request).map(|_| ()), Err(ErrorCode::OffsetOutOfRange));
 }
+
+#[test]
+fn epochs_end_where_the_next_one_begins_written_to_or_not() {
+    let partition = mk_partition(&MemDisk::new(), |_| {});
+    let end = |epoch: i32| {
+        let (epoch, offset) = partition.end_of_epoch(LeaderEpoch(epoch));
+        (epoch.0, offset.0)
+    };
+    lead(&partition, 2, &[1]);
+    assert_eq!([end(-1), end(1), end(2), end(3)], [(-1, -1), (1, 0), (2, 0), (-1, -1)]);
+    produce(&partition, 0, &["a", "b"]).unwrap();
+    lead(&partition, 4, &[1]);
+    produce(&partition, 2, &["c"]).unwrap();
+    lead(&partition, 6, &[1]);
+    assert_eq!([end(-1), end(0), end(2), end(3)], [(-1, -1), (0, 0), (2, 2), (2, 2)]);
+    assert_eq!([end(4), end(5), end(6), end(7)], [(4, 3), (4, 3), (6, 3), (-1, -1)]);
+}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use milena_core::metadata::{MetadataImage, TopicImage};
-use milena_protocol::{PartitionIndex, Uuid};
+use milena_protocol::{Offset, PartitionIndex, Uuid};
 use milena_storage::dir::{self, DELETED_SUFFIX, Offsets};
 use milena_storage::{CleanShutdown, Opening, PartitionKey, StorageError};
 
@@ -60,10 +60,23 @@ impl Partitions {
         let _one = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(self.0.write_checkpoints(&self.0.hosted.load())?)
     }
+
+    /// Writes where each log starts.
+    pub(super) fn write_start_offsets(&self) -> Result<(), StorageError> {
+        let _one = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.write_start_offsets(&self.0.hosted.load())
+    }
 }
 
 pub(super) fn key_of(partition: &Partition) -> PartitionKey {
     PartitionKey { topic: partition.topic.to_string(), index: partition.index }
+}
+
+impl Hosted {
+    fn offsets(&self, offset: fn(&Partition) -> Offset) -> Offsets {
+        let all = self.by_id.values().flat_map(|topic| topic.values());
+        all.map(|partition| (key_of(partition), offset(partition))).collect()
+    }
 }
 
 impl Inner {
@@ -76,13 +89,12 @@ impl Inner {
     }
 
     fn write_checkpoints(&self, hosted: &Hosted) -> Result<(), StorageError> {
-        let (disk, folder) = (&*self.disk, &self.folder);
-        let offsets = |offset: fn(&Partition) -> _| -> Offsets {
-            let all = hosted.by_id.values().flat_map(|topic| topic.values());
-            all.map(|partition| (key_of(partition), offset(partition))).collect()
-        };
-        dir::write_recovery_points(disk, folder, &offsets(Partition::recovery_point))?;
-        dir::write_start_offsets(disk, folder, &offsets(Partition::log_start_offset))
+        dir::write_recovery_points(&*self.disk, &self.folder, &hosted.offsets(Partition::recovery_point))?;
+        self.write_start_offsets(hosted)
+    }
+
+    fn write_start_offsets(&self, hosted: &Hosted) -> Result<(), StorageError> {
+        dir::write_start_offsets(&*self.disk, &self.folder, &hosted.offsets(Partition::log_start_offset))
     }
 
     fn recover(&self, image: MetadataImage) -> anyhow::Result<()> {

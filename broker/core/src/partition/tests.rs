@@ -170,3 +170,16 @@ fn replayed_log_and_snapshot_rebuild_the_same_producers() {
         assert_eq!(append(replica, &mk_batch(0, 21, 1)), Ok((21, false)));
     }
 }
+
+#[test]
+fn records_are_deleted_up_to_the_high_watermark() {
+    let mut replica = mk_leader(&[1, 2]);
+    append(&mut replica, &mk_batch(0, 0, 10)).unwrap();
+    replica.follower_reached(NodeId(2), Offset(8));
+    let plan = |offset| replica.plan_new_start(Offset(offset), false).map(|start| start.0);
+    assert_eq!([plan(0), plan(8), plan(-1)], [Ok(0), Ok(8), Ok(8)]);
+    assert_eq!([plan(9), plan(-2)], [Err(ErrorCode::OffsetOutOfRange); 2]);
+    assert_eq!(replica.plan_new_start(Offset(0), true), Err(ErrorCode::PolicyViolation));
+    replica.resign(LeaderEpoch(1));
+    assert_eq!(replica.plan_new_start(Offset(0), true), Err(ErrorCode::NotLeaderOrFollower));
+}

@@ -1,0 +1,71 @@
+//! DeleteRecords (key 21, versions 0-2): moves the log start of partitions forward (KIP-107).
+//!
+//! - Offset -1 is the high watermark; beyond it, or another negative one, is OFFSET_OUT_OF_RANGE. An offset below the
+//!   log start changes nothing and is no error.
+//! - A topic that is compacted only is POLICY_VIOLATION, an internal one INVALID_TOPIC_EXCEPTION.
+//! - Answers the low watermark, -1 with an error. It is this leader's log start: there are no followers yet whose log
+//!   start could be lower.
+//! - Segments below the log start go at once. Deliberate difference: the log start is on disk before the answer, where
+//!   Apache Kafka writes it within a minute and records may come back after a crash.
+
+use std::sync::Arc;
+
+use milena_core::metadata::topic_name;
+use milena_protocol::messages::delete_records::{
+    DeleteRecordsPartition, DeleteRecordsPartitionResult, DeleteRecordsRequest, DeleteRecordsResponse,
+    DeleteRecordsTopic, DeleteRecordsTopicResult,
+};
+use milena_protocol::{ErrorCode, Offset, PartitionIndex};
+
+use crate::broker::{Broker, RequestContext};
+use crate::dispatch::Answer;
+use crate::partitions::NewStart;
+
+pub(crate) async fn handle(
+    broker: &Arc<Broker>,
+    _context: &RequestContext,
+    request: DeleteRecordsRequest,
+) -> Answer<DeleteRecordsResponse> {
+    // Records that are produced after this request are not its business.
+    let plans: Vec<_> = request.topics.iter().flat_map(|topic| plan_topic(broker, topic)).collect();
+    let partitions = broker.partitions.clone();
+    let moved = tokio::task::spawn_blocking(move || partitions.move_starts(plans)).await;
+    let Ok(moved) = moved else { return Answer::Close("DeleteRecords did not end".to_owned()) };
+    let mut moved = moved.into_iter();
+    let topics = request.topics.into_iter().map(|topic| DeleteRecordsTopicResult {
+        name: topic.name,
+        partitions: topic.partitions.iter().zip(&mut moved).map(answer).collect(),
+    });
+    Answer::Send(DeleteRecordsResponse { topics: topics.collect(), ..DeleteRecordsResponse::default() })
+}
+
+fn plan_topic(
+    broker: &Broker,
+    topic: &DeleteRecordsTopic,
+) -> impl Iterator<Item = Result<NewStart, ErrorCode>> {
+    topic.partitions.iter().map(|partition| plan(broker, &topic.name, partition))
+}
+
+fn plan(broker: &Broker, topic: &str, request: &DeleteRecordsPartition) -> Result<NewStart, ErrorCode> {
+    let index = PartitionIndex(request.partition_index);
+    if topic_name::is_internal(topic) && broker.image().partition(topic, index).is_some() {
+        return Err(ErrorCode::InvalidTopicException);
+    }
+    let partition = broker.partitions.of(topic, index)?;
+    let offset = partition.plan_new_start(Offset(request.offset))?;
+    Ok(NewStart { partition, offset })
+}
+
+fn answer(
+    (request, moved): (&DeleteRecordsPartition, Result<Offset, ErrorCode>),
+) -> DeleteRecordsPartitionResult {
+    let (low_watermark, error_code) = match moved {
+        Ok(offset) => (offset, ErrorCode::None),
+        Err(code) => (Offset::NONE, code),
+    };
+    DeleteRecordsPartitionResult {
+        partition_index: request.partition_index,
+        low_watermark: low_watermark.0,
+        error_code: error_code.code(),
+    }
+}
