@@ -24,6 +24,9 @@ const GROUPS: i8 = 32;
 /// The source of a value that is set on a topic.
 const DYNAMIC_TOPIC: i8 = 1;
 
+/// Type, name and values of a resource.
+type Replacement<'a> = (i8, &'a str, &'a [(&'a str, Option<&'a str>)]);
+
 struct Client(TcpStream);
 
 impl Client {
@@ -56,24 +59,23 @@ impl Client {
         assert_eq!(self.call(1, &request).responses[0].error_code, 0);
     }
 
-    /// Replaces the values of resources, each given as type, name and values; yields the error of each, sorted.
+    /// Replaces the values of resources; yields the error of each, sorted.
     fn replace(
         &mut self,
         version: i16,
         validate_only: bool,
-        resources: &[(i8, &str, &[(&str, Option<&str>)])],
+        resources: &[Replacement<'_>],
     ) -> Vec<(i8, String, ErrorCode)> {
         let config = |(name, value): &(&str, Option<&str>)| alter_configs::AlterableConfig {
             name: (*name).into(),
             value: value.map(Into::into),
         };
-        let resource = |(resource_type, name, configs): &(i8, &str, &[(&str, Option<&str>)])| {
-            alter_configs::AlterConfigsResource {
+        let resource =
+            |(resource_type, name, configs): &Replacement<'_>| alter_configs::AlterConfigsResource {
                 resource_type: *resource_type,
                 resource_name: (*name).into(),
                 configs: configs.iter().map(config).collect(),
-            }
-        };
+            };
         let request =
             AlterConfigsRequest { resources: resources.iter().map(resource).collect(), validate_only };
         let responses = self.call(version, &request).responses.into_iter();
