@@ -41,6 +41,16 @@ impl Client {
         let response = frame::exchange(&mut self.stream, 7, &request).unwrap();
         assert_eq!(response.topics[0].error_code, 0);
         self.topic_id = response.topics[0].topic_id;
+        self.wait_until_it_leads();
+    }
+
+    /// Kafka answers the creation before the partitions have their leader.
+    fn wait_until_it_leads(&mut self) {
+        let all: Vec<_> = (0..PARTITIONS).map(|index| (index, 0)).collect();
+        let started = Instant::now();
+        while told(&self.fetch(BY_ID, (0, -1), &all)).iter().any(|(_, code, _)| *code != OK) {
+            assert!(started.elapsed() < super::PATIENCE, "the topic has no leader");
+        }
     }
 
     fn delete_topic(&mut self) {
@@ -170,7 +180,8 @@ fn wrong_session_requests_are_refused_and_change_nothing() {
 #[test]
 fn parked_request_of_a_session_wakes_on_records_and_fails_when_overtaken() {
     let broker = TestBroker::start().unwrap();
-    let (mut reader, mut other) = (Client::new(&broker), frame::connect(&broker.bootstrap()).unwrap());
+    let mut reader = Client::new(&broker);
+    let mut other = frame::connect(&broker.bootstrap()).unwrap();
     let id = reader.fetch(BY_ID, (0, 0), &[(0, 0), (1, 0)]).session_id;
     let mut writer =
         Client { stream: frame::connect(&broker.bootstrap()).unwrap(), topic_id: reader.topic_id };
