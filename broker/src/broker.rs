@@ -3,11 +3,13 @@
 //! One `Broker` lives as long as the process. Handlers take it by reference and never see a socket.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, anyhow};
 use bytestring::ByteString;
+use milena_core::config::broker::server;
 use milena_core::metadata::MetadataImage;
+use milena_core::session::Sessions;
 use milena_protocol::NodeId;
 use milena_storage::{Disk, FsDisk, LogDirLock};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +37,7 @@ pub(crate) struct Broker {
     pub(crate) request_memory: RequestMemory,
     /// Cancelled when the task that acts on new images ends, by a panic too.
     follower_ended: CancellationToken,
+    pub(crate) fetch_sessions: Mutex<Sessions>,
     _log_dir: LogDirLock,
 }
 
@@ -62,6 +65,7 @@ impl Broker {
             quorum,
             metrics,
             request_memory: RequestMemory::new(REQUEST_MEMORY_BYTES),
+            fetch_sessions: Mutex::new(Sessions::new(session_slots(&config))),
             config,
             follower_ended: CancellationToken::new(),
             _log_dir: log_dir,
@@ -108,6 +112,11 @@ impl Broker {
     pub(crate) fn image(&self) -> Arc<MetadataImage> {
         self.quorum.image()
     }
+}
+
+fn session_slots(config: &Config) -> usize {
+    let slots = config.properties.int(&server::MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS);
+    usize::try_from(slots).unwrap_or(0)
 }
 
 /// Where a connection came from.

@@ -12,6 +12,7 @@ mod handover;
 mod hostile;
 mod never_reads;
 mod records;
+mod sessions;
 
 /// How long any step may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);

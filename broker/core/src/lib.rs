@@ -9,3 +9,4 @@ pub mod metadata;
 pub mod partition;
 pub mod placement;
 pub mod raft;
+pub mod session;

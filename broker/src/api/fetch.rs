@@ -7,50 +7,56 @@
 //! - Records are slices of segment files until the socket.
 //! - Topics are named by id from version 13 on (KIP-516); epochs are checked before offsets (KIP-320); a diverging log
 //!   is told where it parts (version 12, KIP-595); version 16 names a new leader (KIP-951).
-//! - No fetch sessions yet: the session id is always 0, which tells clients to send every partition each time. A request
-//!   that continues a session gets FETCH_SESSION_ID_NOT_FOUND and begins anew (KIP-227).
+//! - A reader with a session names only what it asks anew, and is told only what changed (version 7, KIP-227;
+//!   `milena_core::session`). A topic of the session that was deleted and made again under its name has
+//!   INCONSISTENT_TOPIC_ID. Without a session, every partition asked for is answered.
 //! - `read_committed` reads up to the high watermark: without transactions that is the last stable offset.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytestring::ByteString;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use milena_core::config::broker::server;
+use milena_core::metadata::MetadataImage;
+use milena_core::session::{PartitionKey, Turn, Wanted as Asked};
 use milena_protocol::messages::fetch::{
     EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch,
     NodeEndpoint, PartitionData,
 };
-use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Records, TopicId};
+use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, PartitionIndex, Records};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::broker::{Broker, RequestContext};
 use crate::partition::{Partition, Progress, Read, ReadRequest};
 
+mod session;
+
 /// The longest a request waits for records, whatever it asks for.
 const MAX_WAIT: Duration = Duration::from_secs(5 * 60);
 const READ_COMMITTED: i8 = 1;
-/// The epochs of a request that names every partition; any other continues a session.
-const SESSION_INITIAL: i32 = 0;
-const SESSION_FINAL: i32 = -1;
 
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
     context: &RequestContext,
     request: FetchRequest,
 ) -> FetchResponse {
-    if !matches!(request.session_epoch, SESSION_INITIAL | SESSION_FINAL) {
-        return FetchResponse {
-            error_code: ErrorCode::FetchSessionIdNotFound.code(),
-            ..FetchResponse::default()
-        };
-    }
-    let fetch = Fetch::of(broker, context, &request);
+    let turn = match session::begin(broker, context, &request) {
+        Ok(turn) => turn,
+        Err(code) => return FetchResponse { error_code: code.code(), ..FetchResponse::default() },
+    };
+    let fetch = Fetch::of(broker, context, &request, &turn);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(MAX_WAIT);
     let results = fetch.wait_for_records(Instant::now() + wait).await;
-    respond(broker, context, &request, results)
+    let finished = session::finish(broker, &turn, &results);
+    let told = turn.partitions.into_iter().zip(results).zip(finished.is_told);
+    let told = told.filter_map(|(answered, is_told)| is_told.then_some(answered));
+    FetchResponse {
+        error_code: finished.error.code(),
+        session_id: finished.session_id,
+        ..respond(broker, context, told, request.isolation_level == READ_COMMITTED)
+    }
 }
 
 /// What is asked of one partition, and the partition if it is here.
@@ -69,26 +75,22 @@ struct Fetch {
 type Results = Vec<Result<Read, ErrorCode>>;
 
 impl Fetch {
-    fn of(broker: &Broker, context: &RequestContext, request: &FetchRequest) -> Self {
+    fn of(broker: &Broker, context: &RequestContext, request: &FetchRequest, turn: &Turn) -> Self {
         let bytes = |value: i32| usize::try_from(value).unwrap_or(0);
-        let topics = request.topics.iter();
-        let wanted =
-            topics.flat_map(|topic| topic.partitions.iter().map(move |partition| (topic, partition)));
-        let find = |name: &ByteString, id, index| {
-            if context.version >= 13 {
-                broker.partitions.of_id(id, index)
-            } else {
-                broker.partitions.of(name, index)
+        let found = |wanted: &Asked| {
+            let PartitionKey { topic, topic_id, partition } = &wanted.key;
+            match context.version {
+                13.. => {
+                    broker.partitions.of_id(*topic_id, *partition).map_err(|code| gone(broker, wanted, code))
+                }
+                _ => broker.partitions.of(topic, *partition),
             }
         };
-        let wanted = wanted
-            .map(|(topic, partition)| Wanted {
-                found: find(&topic.topic, TopicId(topic.topic_id), PartitionIndex(partition.partition)),
-                read: read_request(partition),
-            })
-            .collect();
+        let wanted = turn.partitions.iter();
         Self {
-            wanted,
+            wanted: wanted
+                .map(|wanted| Wanted { found: found(wanted), read: read_request(&wanted.asked) })
+                .collect(),
             bytes_min: bytes(request.min_bytes),
             bytes_max: bytes(request.max_bytes)
                 .min(bytes(broker.config.properties.int(&server::FETCH_MAX_BYTES))),
@@ -155,39 +157,48 @@ fn read_request(partition: &FetchPartition) -> ReadRequest {
     }
 }
 
+/// A topic whose name the session knows, unlike the image its id: it was deleted, and perhaps made again.
+fn gone(broker: &Broker, wanted: &Asked, code: ErrorCode) -> ErrorCode {
+    match &wanted.name {
+        Some(name) if code == ErrorCode::UnknownTopicId => match broker.image().topic(name) {
+            Some(_) => ErrorCode::InconsistentTopicId,
+            None => ErrorCode::UnknownTopicOrPartition,
+        },
+        _ => code,
+    }
+}
+
+/// The answers of the partitions, in order; neighbours of one topic share an entry.
 fn respond(
     broker: &Broker,
     context: &RequestContext,
-    request: &FetchRequest,
-    results: Results,
+    told: impl Iterator<Item = (Asked, Result<Read, ErrorCode>)>,
+    read_committed: bool,
 ) -> FetchResponse {
-    let (mut results, mut leaders) = (results.into_iter(), Vec::new());
     let image = broker.image();
-    let mut responses = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
-        let name = if context.version >= 13 {
-            image.topic_by_id(TopicId(topic.topic_id)).map(|topic| topic.name.clone()).unwrap_or_default()
-        } else {
-            topic.topic.clone()
-        };
-        let mut partitions = Vec::with_capacity(topic.partitions.len());
-        for (partition, result) in topic.partitions.iter().zip(&mut results) {
-            let mut data = answer(partition, result, request.isolation_level == READ_COMMITTED);
-            let moved = is_moved(data.error_code)
-                .then(|| image.partition(&name, PartitionIndex(partition.partition)));
-            if let Some(moved) = moved.flatten() {
-                leaders.push(moved.leader);
-                let (leader_id, leader_epoch) = (moved.leader.0, moved.leader_epoch.0);
-                data.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch };
-            }
-            partitions.push(data);
+    let (mut leaders, mut responses) = (Vec::new(), Vec::<FetchableTopicResponse>::new());
+    for (wanted, result) in told {
+        let PartitionKey { topic, topic_id, partition } = wanted.key;
+        let mut data = answer(partition, result, read_committed);
+        let name = wanted.name.filter(|_| is_moved(data.error_code));
+        if let Some(moved) = name.and_then(|name| image.partition(&name, partition)) {
+            leaders.push(moved.leader);
+            let (leader_id, leader_epoch) = (moved.leader.0, moved.leader_epoch.0);
+            data.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch };
         }
-        responses.push(FetchableTopicResponse {
-            topic: topic.topic.clone(),
-            topic_id: topic.topic_id,
-            partitions,
-        });
+        match responses.last_mut() {
+            Some(last) if last.topic == topic && last.topic_id == topic_id.0 => last.partitions.push(data),
+            _ => {
+                let (topic_id, partitions) = (topic_id.0, vec![data]);
+                responses.push(FetchableTopicResponse { topic, topic_id, partitions });
+            }
+        }
     }
+    let node_endpoints = endpoints(&image, context, leaders);
+    FetchResponse { responses, node_endpoints, ..FetchResponse::default() }
+}
+
+fn endpoints(image: &MetadataImage, context: &RequestContext, mut leaders: Vec<NodeId>) -> Vec<NodeEndpoint> {
     leaders.sort_unstable();
     leaders.dedup();
     let endpoint = |leader| {
@@ -196,21 +207,16 @@ fn respond(
         let (host, port) = (endpoint.host.clone(), i32::from(endpoint.port));
         Some(NodeEndpoint { node_id: leader.id.0, host, port, rack: leader.rack.clone() })
     };
-    let node_endpoints = leaders.into_iter().filter_map(endpoint).collect();
-    FetchResponse { responses, node_endpoints, ..FetchResponse::default() }
+    leaders.into_iter().filter_map(endpoint).collect()
 }
 
 fn is_moved(code: i16) -> bool {
     code == ErrorCode::NotLeaderOrFollower.code() || code == ErrorCode::FencedLeaderEpoch.code()
 }
 
-fn answer(
-    partition: &FetchPartition,
-    result: Result<Read, ErrorCode>,
-    read_committed: bool,
-) -> PartitionData {
+fn answer(partition: PartitionIndex, result: Result<Read, ErrorCode>, read_committed: bool) -> PartitionData {
     let data = PartitionData {
-        partition_index: partition.partition,
+        partition_index: partition.0,
         aborted_transactions: read_committed.then(Vec::new),
         ..PartitionData::default()
     };
