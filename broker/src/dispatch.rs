@@ -14,7 +14,8 @@ use milena_protocol::messages::{
     create_topics::CreateTopicsRequest, delete_groups::DeleteGroupsRequest,
     delete_records::DeleteRecordsRequest, delete_topics::DeleteTopicsRequest,
     describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest,
-    describe_groups::DescribeGroupsRequest, describe_topic_partitions::DescribeTopicPartitionsRequest,
+    describe_groups::DescribeGroupsRequest, describe_log_dirs::DescribeLogDirsRequest,
+    describe_producers::DescribeProducersRequest, describe_topic_partitions::DescribeTopicPartitionsRequest,
     fetch::FetchRequest, find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
     incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
     join_group::JoinGroupRequest, leave_group::LeaveGroupRequest, list_groups::ListGroupsRequest,
@@ -133,10 +134,12 @@ apis! {
     InitProducerIdRequest, 0..=5, B => init_producer_id;
     OffsetForLeaderEpochRequest, 2..=4, B => offset_for_leader_epoch;
     DescribeConfigsRequest, 1..=4, BC => describe_configs;
+    DescribeLogDirsRequest, 1..=5, B => describe_log_dirs;
     CreatePartitionsRequest, 0..=3, BC => create_partitions;
     DeleteGroupsRequest, 0..=2, B => delete_groups;
     IncrementalAlterConfigsRequest, 0..=1, BC => incremental_alter_configs;
     DescribeClusterRequest, 0..=2, BC => describe_cluster;
+    DescribeProducersRequest, 0..=0, B => describe_producers;
     DescribeTopicPartitionsRequest, 0..=0, B => describe_topic_partitions;
 }
 
