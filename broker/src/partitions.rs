@@ -126,6 +126,9 @@ impl Partitions {
         self.configure(&hosted, delta);
         self.0.hosted.store(Arc::new(hosted));
         self.0.delete(&removed);
+        if !deleted.is_empty() || !removed.is_empty() {
+            self.forget_checkpoints();
+        }
     }
 
     /// Opens the partitions of `topic` that belong here, updates those that are here, takes out the others.

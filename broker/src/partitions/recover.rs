@@ -62,6 +62,14 @@ impl Partitions {
         dir::write_start_offsets(disk, folder, &self.offsets(Partition::log_start_offset))
     }
 
+    /// Takes partitions that are no longer here out of the checkpoints: after a crash a topic that was created again
+    /// under the same name would start where the old one did.
+    pub(super) fn forget_checkpoints(&self) {
+        if let Err(error) = self.write_checkpoints() {
+            tracing::error!(%error, "cannot write checkpoints");
+        }
+    }
+
     /// Writes where each log starts.
     pub(super) fn write_start_offsets(&self) -> Result<(), StorageError> {
         let _one = self.lock_checkpoints();

@@ -14,10 +14,9 @@ use milena_protocol::messages::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 
-use milena_tests::{Flavor, eventually};
+use milena_tests::Flavor;
 
 use super::*;
-use crate::PATIENCE;
 
 impl Client {
     /// Apache Kafka creates a topic before its leader knows of it.
@@ -139,6 +138,25 @@ fn deleted_records_are_gone_for_good() {
     assert_eq!((client.list(11, -2).offset, client.list(11, -1).offset), (30, 30));
     client.produce(&mk_batch(30, 1, Compression::None));
     assert_eq!(ranges(&client.fetch(13, from(30))), [(30, 30)]);
+}
+
+#[test]
+fn topic_created_again_starts_at_its_own_first_record() {
+    let mut broker = TestBroker::start().unwrap();
+    let mut client = Client::of_leader(&broker);
+    client.produce(&mk_batch(0, 10, Compression::None));
+    assert_eq!(client.delete_records(2, TOPIC, 5), (ErrorCode::None, 5));
+    let topic_names = vec![TOPIC.into()];
+    let request = DeleteTopicsRequest { topic_names, timeout_ms: 30_000, ..Default::default() };
+    let deleted = frame::exchange(&mut client.stream, 5, &request).unwrap();
+    assert_eq!(deleted.responses[0].error_code, 0);
+    client.create_topic();
+    eventually("a leader", PATIENCE, || (client.list(4, -1).error_code == 0).then_some(()));
+    client.produce(&mk_batch(0, 10, Compression::None));
+    broker.kill();
+    broker.restart().unwrap();
+    client.stream = frame::connect(&broker.bootstrap()).unwrap();
+    assert_eq!((client.list(11, -2).offset, client.list(11, -1).offset), (0, 10));
 }
 
 #[test]
