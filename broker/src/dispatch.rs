@@ -15,6 +15,7 @@ use milena_protocol::messages::{
     delete_groups::DeleteGroupsRequest, delete_records::DeleteRecordsRequest,
     delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
     describe_configs::DescribeConfigsRequest, describe_groups::DescribeGroupsRequest,
+    describe_log_dirs::DescribeLogDirsRequest, describe_producers::DescribeProducersRequest,
     describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
     find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
     incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
@@ -137,12 +138,14 @@ apis! {
     OffsetForLeaderEpochRequest, 2..=4, B => offset_for_leader_epoch;
     DescribeConfigsRequest, 1..=4, BC => describe_configs;
     AlterConfigsRequest, 0..=2, BC => alter_configs;
+    DescribeLogDirsRequest, 1..=5, B => describe_log_dirs;
     CreatePartitionsRequest, 0..=3, BC => create_partitions;
     DeleteGroupsRequest, 0..=2, B => delete_groups;
     IncrementalAlterConfigsRequest, 0..=1, BC => incremental_alter_configs;
     OffsetDeleteRequest, 0..=0, B => offset_delete;
     DescribeClusterRequest, 0..=2, BC => describe_cluster;
     ListConfigResourcesRequest, 0..=1, B => list_config_resources;
+    DescribeProducersRequest, 0..=0, B => describe_producers;
     DescribeTopicPartitionsRequest, 0..=0, B => describe_topic_partitions;
 }
 

@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use bytestring::ByteString;
 use milena_core::config::effective::{CompressionType, TopicConfig};
-use milena_core::partition::{AppendOrigin, AppendPlan, Leadership, Replica, check_leader};
+use milena_core::partition::{AppendOrigin, AppendPlan, Leadership, Replica, Restored, check_leader};
 use milena_protocol::records::{
     Compression, RecordBatch, Rejection, TimestampRule, ValidationRules, validate_produced,
 };
@@ -208,6 +208,16 @@ impl Partition {
     /// The offset that the next record gets.
     pub(crate) fn log_end_offset(&self) -> Offset {
         self.log.end_offset()
+    }
+
+    /// Bytes of the log, indexes not counted.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.log.size_bytes()
+    }
+
+    /// The idempotent producers that are remembered.
+    pub(crate) fn producers(&self) -> Vec<Restored> {
+        self.lock().producers().iter().collect()
     }
 
     /// Compares the epoch a caller believes in; -1 is not compared.

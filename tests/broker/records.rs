@@ -16,7 +16,9 @@ use milena_protocol::messages::produce::{
 };
 use milena_protocol::records::{BatchBuilder, Compression, NewRecord, RecordBatch, batches};
 use milena_protocol::{ErrorCode, ProducerEpoch, ProducerId, Records, Timestamp, Uuid};
-use milena_tests::{TestBroker, frame};
+use milena_tests::{TestBroker, eventually, frame};
+
+use crate::PATIENCE;
 
 mod tools;
 
@@ -89,7 +91,11 @@ impl Client {
 
     fn producer_id(&mut self) -> ProducerId {
         let request = InitProducerIdRequest { transactional_id: None, ..InitProducerIdRequest::default() };
-        let response = frame::exchange(&mut self.stream, 5, &request).unwrap();
+        // Apache Kafka fetches its first producer ids after its start.
+        let response = eventually("a producer id", PATIENCE, || {
+            let response = frame::exchange(&mut self.stream, 5, &request).unwrap();
+            (response.error_code != ErrorCode::CoordinatorLoadInProgress.code()).then_some(response)
+        });
         assert_eq!((response.error_code, response.producer_epoch), (0, 0));
         ProducerId(response.producer_id)
     }
