@@ -114,7 +114,7 @@ fn key_of(variable: &str) -> Option<String> {
         return Some(CLUSTER_ID.to_owned());
     }
     let name = variable.strip_prefix("KAFKA_")?.to_lowercase();
-    // The longest runs first; placeholders keep what is already replaced.
+    // The longest runs first; control characters stand in for what is replaced already.
     Some(
         name.replace("___", "\u{1}")
             .replace("__", "\u{2}")
