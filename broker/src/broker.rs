@@ -15,7 +15,7 @@ use milena_storage::{Disk, FsDisk, LogDirLock};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, Listener};
+use crate::config::{Config, Listener, LiveProperties};
 use crate::connection::RequestMemory;
 use crate::coordinator::Coordinators;
 use crate::metrics::Metrics;
@@ -28,6 +28,8 @@ const REQUEST_MEMORY_BYTES: usize = 32 * 1024 * 1024;
 /// The parts of a running broker.
 pub(crate) struct Broker {
     pub(crate) config: Arc<Config>,
+    /// The properties in effect, dynamic values included.
+    pub(crate) live: LiveProperties,
     pub(crate) node_id: NodeId,
     pub(crate) cluster_id: ByteString,
     pub(crate) partitions: Partitions,
@@ -55,12 +57,14 @@ impl Broker {
         let log_dir = LogDirLock::acquire(folder)?
             .with_context(|| format!("log directory {} is in use by another process", folder.display()))?;
         let quorum = quorum::start(config.clone(), disk.clone()).await?;
-        let partitions = Partitions::open(&config, disk)?;
+        let live = LiveProperties::new(&config, &quorum.committed());
+        let partitions = Partitions::open(&config, disk, live.clone())?;
         partitions.recover(&quorum.committed()).await?;
         let broker = Arc::new(Self {
             node_id: config.node_id,
             cluster_id: quorum.identity().cluster_id.clone(),
             coordinators: Coordinators::new(config.node_id, &config.properties),
+            live,
             partitions,
             quorum,
             metrics,
@@ -72,6 +76,7 @@ impl Broker {
         });
         let follower = broker.clone();
         let follow = broker.quorum.clone().follow(move |delta, image| {
+            follower.live.apply(delta, image);
             follower.partitions.apply(delta, image);
             follower.coordinators.apply(&follower.partitions, delta, image);
         });

@@ -16,11 +16,13 @@ use milena_core::config::broker::{log, quorum, server};
 use milena_protocol::NodeId;
 
 mod listeners;
+mod live;
 mod source;
 mod unbuilt;
 mod voters;
 
 pub(crate) use listeners::Listener;
+pub(crate) use live::LiveProperties;
 pub(crate) use voters::Voters;
 
 /// A validated configuration. Listener ports are final once the server has bound them.
@@ -34,7 +36,8 @@ pub(crate) struct Config {
     pub(crate) cluster_id: Option<ByteString>,
     pub(crate) rack: Option<ByteString>,
     pub(crate) voters: Voters,
-    /// Every key that was set; unset ones answer their defaults.
+    /// Every key that was set; unset ones answer their defaults. What may change while the broker runs is read from
+    /// [`LiveProperties`] instead.
     pub(crate) properties: Properties,
 }
 

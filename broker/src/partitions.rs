@@ -20,7 +20,7 @@ use milena_core::partition::Leadership;
 use milena_protocol::{ErrorCode, NodeId, PartitionIndex, TopicId, Uuid};
 use milena_storage::{CleanShutdown, Disk, Opening, PartitionKey, StorageError, dir};
 
-use crate::config::Config;
+use crate::config::{Config, LiveProperties};
 use crate::partition::{Opened, Partition};
 
 mod deletion;
@@ -41,6 +41,7 @@ struct Inner {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     properties: Properties,
+    live: LiveProperties,
     /// The last run ended in order.
     is_clean: bool,
     hosted: ArcSwap<Hosted>,
@@ -62,7 +63,7 @@ type HostedTopic = BTreeMap<PartitionIndex, Arc<Partition>>;
 
 impl Partitions {
     /// Takes over a log directory that the quorum has locked and formatted. No log is opened yet.
-    pub(crate) fn open(config: &Config, disk: Arc<dyn Disk>) -> anyhow::Result<Self> {
+    pub(crate) fn open(config: &Config, disk: Arc<dyn Disk>, live: LiveProperties) -> anyhow::Result<Self> {
         let folder = config.log_dir.clone();
         disk.create_dir_all(&folder).with_context(|| format!("make log directory {}", folder.display()))?;
         let is_clean = CleanShutdown::take(&*disk, &folder)?.is_some();
@@ -71,6 +72,7 @@ impl Partitions {
             disk,
             folder,
             properties: config.properties.clone(),
+            live,
             is_clean,
             hosted: ArcSwap::default(),
             changes: Mutex::new(()),

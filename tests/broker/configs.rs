@@ -10,7 +10,9 @@ use milena_protocol::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
 use milena_protocol::messages::list_config_resources::ListConfigResourcesRequest;
-use milena_protocol::{ErrorCode, Request};
+use milena_protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use milena_protocol::records::{BatchBuilder, NewRecord};
+use milena_protocol::{ErrorCode, Records, Request};
 use milena_tests::{TestBroker, eventually, frame};
 
 use crate::PATIENCE;
@@ -23,6 +25,13 @@ const CLIENT_METRICS: i8 = 16;
 const GROUPS: i8 = 32;
 /// The source of a value that is set on a topic.
 const DYNAMIC_TOPIC: i8 = 1;
+
+const DYNAMIC_BROKER: i8 = 2;
+const DYNAMIC_DEFAULT_BROKER: i8 = 3;
+const DEFAULT: i8 = 5;
+
+/// Name, value and source of a configured value.
+type Known = (String, String, i8);
 
 /// Type, name and values of a resource.
 type Replacement<'a> = (i8, &'a str, &'a [(&'a str, Option<&'a str>)]);
@@ -57,6 +66,18 @@ impl Client {
         };
         let request = IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
         assert_eq!(self.call(1, &request).responses[0].error_code, 0);
+    }
+
+    /// Produces one record of so many bytes.
+    fn produce(&mut self, bytes: usize) -> ErrorCode {
+        let mut batch = BatchBuilder::default();
+        batch.push(NewRecord { value: Some(&vec![b'x'; bytes]), ..NewRecord::default() });
+        let records = Some(Records::Bytes(batch.build().bytes().clone()));
+        let partition_data = vec![PartitionProduceData { index: 0, records }];
+        let topic = TopicProduceData { name: TOPIC.into(), partition_data, ..Default::default() };
+        let request =
+            ProduceRequest { acks: 1, timeout_ms: 30_000, topic_data: vec![topic], ..Default::default() };
+        self.call(9, &request).responses[0].partition_responses[0].error_code.into()
     }
 
     /// Replaces the values of resources; yields the error of each, sorted.
@@ -100,6 +121,27 @@ impl Client {
             set.map(|config| (config.name.to_string(), config.value.unwrap().to_string())).collect();
         set.sort();
         set
+    }
+
+    /// The value in effect of a key and its source, then name, value and source of each synonym.
+    fn describe(&mut self, resource_type: i8, resource_name: &str, key: &str) -> (Known, Vec<Known>) {
+        let resource = DescribeConfigsResource {
+            resource_type,
+            resource_name: resource_name.into(),
+            configuration_keys: Some(vec![key.into()]),
+        };
+        let request = DescribeConfigsRequest {
+            resources: vec![resource],
+            include_synonyms: true,
+            ..Default::default()
+        };
+        let found = self.call(4, &request).results.remove(0).configs.remove(0);
+        let known = |name: &str, value: Option<&str>, source| {
+            (name.to_owned(), value.unwrap_or_default().to_owned(), source)
+        };
+        let synonyms = found.synonyms.iter().map(|s| known(&s.name, s.value.as_deref(), s.source));
+        let synonyms = synonyms.collect();
+        (known(&found.name, found.value.as_deref(), found.config_source), synonyms)
     }
 
     /// Type and name of each resource of these types, sorted.
@@ -153,6 +195,40 @@ fn values_of_a_resource_are_replaced_as_a_whole() {
         assert_eq!(client.replace(version, false, &[(TOPICS, TOPIC, &[])]), done);
         eventually("no value", PATIENCE, || client.topic_values().is_empty().then_some(()));
     }
+}
+
+#[test]
+fn dynamic_values_of_brokers_take_effect_and_are_described_with_their_source() {
+    let broker = TestBroker::start().unwrap();
+    let mut client = Client::new(&broker);
+    let known = |name: &str, value: &str, source| (name.to_owned(), value.to_owned(), source);
+    let (size, of_topic) = ("message.max.bytes", "max.message.bytes");
+    let default = known(size, "1048588", DEFAULT);
+    assert_eq!(client.describe(BROKERS, "1", size), (default.clone(), vec![default.clone()]));
+
+    client.set(BROKERS, "", size, "2000");
+    let all = known(size, "2000", DYNAMIC_DEFAULT_BROKER);
+    eventually("the value of all brokers", PATIENCE, || {
+        (client.describe(BROKERS, "1", size) == (all.clone(), vec![all.clone(), default.clone()]))
+            .then_some(())
+    });
+    client.set(BROKERS, "1", size, "1000");
+    let own = known(size, "1000", DYNAMIC_BROKER);
+    let layers = vec![own.clone(), all.clone(), default];
+    eventually("the value of one broker", PATIENCE, || {
+        (client.describe(BROKERS, "1", size) == (own.clone(), layers.clone())).then_some(())
+    });
+    let topic = (known(of_topic, "1000", DYNAMIC_BROKER), layers);
+    eventually("the default of a topic", PATIENCE, || {
+        (client.describe(TOPICS, TOPIC, of_topic) == topic).then_some(())
+    });
+    assert_eq!(client.describe(BROKERS, "", size).0, all);
+
+    assert_eq!(client.produce(1_500), ErrorCode::MessageTooLarge);
+    client.replace(2, false, &[(BROKERS, "1", &[])]);
+    eventually("the value of all brokers again", PATIENCE, || {
+        (client.produce(1_500) == ErrorCode::None).then_some(())
+    });
 }
 
 #[test]

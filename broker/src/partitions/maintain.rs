@@ -18,14 +18,13 @@ impl Partitions {
         let properties = &self.0.properties;
         let retention = millis(properties.long(&log::LOG_RETENTION_CHECK_INTERVAL_MS));
         let checkpoint = millis(properties.int(&log::LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS).into());
-        let silence_ms_max = i64::from(properties.int(&coordinators::PRODUCER_ID_EXPIRATION_MS));
         self.every(FLUSH_INTERVAL, (tasks, stop), Self::flush);
         self.every(checkpoint, (tasks, stop), |partitions| {
             if let Err(error) = partitions.write_checkpoints() {
                 tracing::error!(%error, "cannot write checkpoints");
             }
         });
-        self.every(retention, (tasks, stop), move |partitions| partitions.clean(silence_ms_max));
+        self.every(retention, (tasks, stop), Self::clean);
     }
 
     fn every(
@@ -62,7 +61,8 @@ impl Partitions {
         }
     }
 
-    fn clean(&self, silence_ms_max: i64) {
+    fn clean(&self) {
+        let silence_ms_max = i64::from(self.0.live.current().int(&coordinators::PRODUCER_ID_EXPIRATION_MS));
         for partition in self.all() {
             match partition.clean(silence_ms_max) {
                 Ok(0) => {}

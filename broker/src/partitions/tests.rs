@@ -35,7 +35,8 @@ fn mk_image(topic_id: u128) -> MetadataImage {
 async fn open(disk: &MemDisk, image: &MetadataImage) -> Partitions {
     let mut config = Config::load(None, &[], std::iter::empty()).unwrap();
     config.log_dir = "/memory/data".into();
-    let partitions = Partitions::open(&config, Arc::new(disk.clone())).unwrap();
+    let live = LiveProperties::new(&config, image);
+    let partitions = Partitions::open(&config, Arc::new(disk.clone()), live).unwrap();
     partitions.recover(image).await.unwrap();
     partitions
 }

@@ -27,6 +27,15 @@ pub fn key(name: &str) -> Option<&'static Key> {
     BY_NAME.get(name).copied()
 }
 
+/// The listener and the key of a name such as `listener.name.external.max.connections`: keys of the server that may be
+/// set for one listener, beside those of security.
+pub fn listener_key(name: &str) -> Option<(&str, &'static Key)> {
+    let (listener, name) = name.strip_prefix("listener.name.")?.split_once('.')?;
+    let keys =
+        [&server::MAX_CONNECTIONS, &server::MAX_CONNECTION_CREATION_RATE, &server::NUM_NETWORK_THREADS];
+    Some((listener, keys.into_iter().find(|key| key.name == name)?))
+}
+
 /// Whether `name` belongs to security: what such a key protects would not be protected by ignoring it.
 pub fn is_security(name: &str) -> bool {
     security::KEYS.iter().any(|key| key.name == name)

@@ -2,22 +2,54 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConfigError, Key, Value, broker, parse};
+use super::effective::Values;
+use super::{ConfigError, Key, Update, Value, broker, parse};
 
 /// Broker properties as set by file, environment and overrides. Everything unset has its default.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Properties {
     values: BTreeMap<&'static str, String>,
+    /// By listener in lower case and key.
+    of_listeners: BTreeMap<(String, &'static str), String>,
 }
 
 impl Properties {
     /// Sets the key called `name`, replacing an earlier value. Unknown names and invalid values are refused.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), ConfigError> {
+        if let Some((listener, key)) = broker::listener_key(name) {
+            key.parse(value)?;
+            self.of_listeners.insert((listener.to_lowercase(), key.name), value.to_owned());
+            return Ok(());
+        }
         let key =
             broker::key(name).ok_or_else(|| ConfigError(format!("Unknown broker config name: {name}")))?;
         key.parse(value)?;
         self.values.insert(key.name, value.to_owned());
         Ok(())
+    }
+
+    /// These properties with what was set while brokers ran laid over them: first the values of all brokers, then those
+    /// of one. What may not change while a broker runs, or no longer parses, is left out.
+    pub fn overlaid(&self, cluster: Option<&Values>, broker: Option<&Values>) -> Self {
+        let mut properties = self.clone();
+        let mut lay = |values: Option<&Values>, is_allowed: fn(Update) -> bool| {
+            for (name, value) in values.into_iter().flatten() {
+                let key = broker::key(name).or_else(|| broker::listener_key(name).map(|(_, key)| key));
+                if key.is_some_and(|key| is_allowed(key.update)) {
+                    // A value that an earlier version took and this one does not counts as unset.
+                    properties.set(name, value).ok();
+                }
+            }
+        };
+        lay(cluster, |update| update == Update::ClusterWide);
+        lay(broker, |update| update != Update::ReadOnly);
+        properties
+    }
+
+    /// The value of an `Int` key set for one listener: `listener.name.external.max.connections`.
+    pub fn int_of_listener(&self, listener: &str, key: &Key) -> Option<i32> {
+        let text = self.of_listeners.get(&(listener.to_lowercase(), key.name))?;
+        text.trim().parse().ok()
     }
 
     /// What was set for `key`, if anything was.

@@ -1,5 +1,8 @@
 //! Tables over the registry, and Kafka's words for what it refuses.
 
+use bytestring::ByteString;
+
+use super::broker::server;
 use super::effective::{CompressionType, Layers, Source, TopicConfig, Values};
 use super::{Properties, broker, client_metrics, group, topic};
 
@@ -107,4 +110,37 @@ fn a_topic_follows_its_own_value_then_the_broker_then_the_default() {
     assert_eq!(resolved.compression_type, CompressionType::Zstd(3));
     assert_eq!((resolved.segment_bytes, resolved.segment_ms), (1 << 30, 7 * 24 * 60 * 60 * 1000));
     assert!(resolved.cleanup_delete && !resolved.cleanup_compact);
+}
+
+#[test]
+fn dynamic_values_lie_over_the_file_those_of_one_broker_on_top() {
+    let values = |pairs: &[(&str, &str)]| -> Values {
+        pairs.iter().map(|(name, value)| (ByteString::from(*name), ByteString::from(*value))).collect()
+    };
+    let mut file = Properties::default();
+    file.set("max.connections", "10").unwrap();
+    file.set("listener.name.EXTERNAL.max.connections", "3").unwrap();
+    assert!(file.set("listener.name.external.max.connections", "x").is_err());
+    let cluster = values(&[
+        ("max.connections", "20"),
+        ("max.connections.per.ip", "2"),
+        ("listeners", "A://:1"),
+        ("num.partitions", "7"),
+        ("background.threads", "none"),
+        ("gone", "1"),
+    ]);
+    let broker = values(&[("max.connections", "30"), ("listener.name.external.max.connections", "4")]);
+    let both = file.overlaid(Some(&cluster), Some(&broker));
+    let ints = |properties: &Properties| {
+        [&server::MAX_CONNECTIONS, &server::MAX_CONNECTIONS_PER_IP, &server::NUM_PARTITIONS]
+            .map(|key| properties.int(key))
+    };
+    assert_eq!(ints(&both), [30, 2, 1]);
+    assert_eq!(both.explicit(&server::LISTENERS), None);
+    assert_eq!(both.int(&server::BACKGROUND_THREADS), 10);
+    assert_eq!(both.int_of_listener("External", &server::MAX_CONNECTIONS), Some(4));
+    let cluster_alone = file.overlaid(Some(&cluster), None);
+    assert_eq!(ints(&cluster_alone), [20, 2, 1]);
+    assert_eq!(cluster_alone.int_of_listener("EXTERNAL", &server::MAX_CONNECTIONS), Some(3));
+    assert_eq!(file.overlaid(None, None), file);
 }

@@ -16,6 +16,9 @@ use crate::config::effective::Values;
 use crate::config::{Key, Type, Update, broker, client_metrics, group, list, topic};
 use crate::metadata::{ConfigResource, ResourceType};
 
+/// Longest value, in UTF-16 code units as Kafka counts them.
+const VALUE_CHARS_MAX: usize = i16::MAX as usize;
+
 /// What to do with a value, by its number on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
@@ -77,6 +80,7 @@ impl Controller {
         let before = self.image.config(&resource).cloned().unwrap_or_default();
         let value = |config: &Replacement| Some((config.name.clone(), config.value.clone()?));
         let after: Values = wanted.configs.iter().filter_map(value).collect();
+        check_sizes(after.values())?;
         validate(&resource, &after, &after.keys().collect())?;
         Ok(changes(&resource, &before, &after))
     }
@@ -91,6 +95,7 @@ impl Controller {
             apply(&resource, config, &mut after)?;
         }
         let touched: BTreeSet<&ByteString> = wanted.configs.iter().map(|config| &config.name).collect();
+        check_sizes(touched.iter().filter_map(|name| after.get(*name)))?;
         validate(&resource, &after, &touched)?;
         Ok(changes(&resource, &before, &after))
     }
@@ -185,6 +190,17 @@ fn check_values<'a>(lacking: impl Iterator<Item = &'a ByteString>) -> Result<(),
     Err(Refusal::new(ErrorCode::InvalidRequest, message))
 }
 
+/// Refuses values that would be too long for a record.
+pub(super) fn check_sizes<'a>(mut values: impl Iterator<Item = &'a ByteString>) -> Result<(), Refusal> {
+    if values.all(|value| value.encode_utf16().count() <= VALUE_CHARS_MAX) {
+        return Ok(());
+    }
+    let message = format!(
+        "The configuration value cannot be added because it exceeds the maximum value size of {VALUE_CHARS_MAX} bytes."
+    );
+    Err(Refusal::new(ErrorCode::InvalidConfig, message))
+}
+
 fn key(resource: &ConfigResource, name: &str) -> Option<&'static Key> {
     match resource.resource_type {
         ResourceType::Topic => topic::key(name),
@@ -254,13 +270,15 @@ fn validate_broker<'a>(
 ) -> Result<(), Refusal> {
     let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidRequest, message));
     for (name, value) in values {
-        let Some(key) = broker::key(name) else {
+        let Some(key) = broker::key(name).or_else(|| broker::listener_key(name).map(|(_, key)| key)) else {
             return invalid(format!("Unknown broker config name: {name}"));
         };
         match key.update {
             Update::ReadOnly => return invalid(format!("Cannot update these configs dynamically: [{name}]")),
             Update::PerBroker if is_default => {
-                return invalid(format!("Cannot update these configs at default cluster level: [{name}]"));
+                return invalid(format!(
+                    "Cannot update these configs at default cluster level, broker id must be specified: [{name}]"
+                ));
             }
             // Listeners, TLS and SASL: accepting what is not obeyed would be worse.
             Update::PerBroker => {

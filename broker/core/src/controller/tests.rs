@@ -359,6 +359,28 @@ fn configurations_change_by_increments() {
     let broker = ResourceType::Broker;
     assert_eq!(quorum.alter(broker, "", &[("log.retention.ms", SET, Some("5"))]), Ok(1));
     assert_eq!(quorum.alter(broker, "1", &[("log.retention.ms", SET, Some("5"))]), Ok(1));
+    let of_listener = "listener.name.external.max.connections";
+    assert_eq!(quorum.alter(broker, "1", &[(of_listener, SET, Some("5"))]), Ok(1));
+}
+
+#[test]
+fn a_value_has_a_longest_length_however_it_comes_about() {
+    let mut quorum = Quorum::new();
+    quorum.create(mk_topic("t", 1, 1)).unwrap();
+    let (replicas, topic) = ("leader.replication.throttled.replicas", ResourceType::Topic);
+    let value = |entries: usize| vec!["1:1"; entries].join(",");
+    let longest = format!("{}:1", "1".repeat(32_765));
+    assert_eq!(quorum.alter(topic, "t", &[(replicas, SET, Some(&longest))]), Ok(1));
+    let message =
+        "The configuration value cannot be added because it exceeds the maximum value size of 32767 bytes.";
+    let refused = Err((ErrorCode::InvalidConfig, message.to_owned()));
+    assert_eq!(quorum.alter(topic, "t", &[(replicas, APPEND, Some("1:1"))]), refused);
+    assert_eq!(quorum.alter(topic, "t", &[(replicas, SET, Some(&value(9_000)))]), refused);
+    assert_eq!(quorum.replace(topic as i8, "t", &[(replicas, Some(&value(9_000)))]), refused);
+    let mut topic = mk_topic("u", 1, 1);
+    let (name, value) = (replicas.into(), Some(value(9_000).into()));
+    topic.configs.push(CreatableTopicConfig { name, value });
+    assert_eq!(quorum.create(topic).map(drop), refused.map(drop));
 }
 
 #[test]
@@ -463,7 +485,10 @@ fn configurations_of_others_are_refused_in_the_words_of_kafka() {
     let not_a_number = "Invalid value x for configuration log.retention.ms: Not a number of type LONG";
     let bounds = "Invalid value 5 for interval.ms, interval must be between 100 and 3600000 (1 hour)";
     let unbuilt = "Changing ssl.keystore.location while a broker runs is not built yet";
+    let per_broker =
+        "Cannot update these configs at default cluster level, broker id must be specified: [listeners]";
     check_refused(vec![
+        (broker, "", set("listeners", "A://:9092"), InvalidRequest, per_broker),
         (broker, "1", set("num.partitions", "5"), InvalidRequest, read_only),
         (broker, "1", set("ssl.keystore.location", "/k"), InvalidRequest, unbuilt),
         (broker, "1", set("foo.bar", "5"), InvalidRequest, "Unknown broker config name: foo.bar"),

@@ -9,6 +9,7 @@ use milena_protocol::messages::metadata_records::{
 };
 use milena_protocol::{ErrorCode, NodeId, PartitionIndex, TopicId, Uuid};
 
+use super::configs::check_sizes;
 use super::partitions::{check_manual, new_partition};
 use super::{
     Controller, ControllerReply, CreatedTopic, Decision, DeletedTopic, RECORDS_PER_REQUEST_MAX, Refusal,
@@ -181,6 +182,7 @@ fn check_configs(topic: &CreatableTopic) -> Result<Vec<MetadataRecord>, Refusal>
     if !repeated(topic.configs.iter().map(|config| &config.name)).is_empty() {
         return Err(Refusal::new(ErrorCode::InvalidRequest, "Error due to duplicate config keys"));
     }
+    check_sizes(topic.configs.iter().filter_map(|config| config.value.as_ref()))?;
     let values = topic.configs.iter().filter_map(|config| Some((&*config.name, &**config.value.as_ref()?)));
     topic::validate(values).map_err(|error| invalid(error.0))?;
     let resource = ConfigResource::new(ResourceType::Topic, topic.name.clone());
