@@ -11,7 +11,7 @@ use milena_core::config::broker::server;
 use milena_core::metadata::MetadataImage;
 use milena_core::session::Sessions;
 use milena_protocol::NodeId;
-use milena_storage::{Disk, FsDisk, LogDirLock};
+use milena_storage::{Disk, FsDisk, LazyDisk, LogDirLock};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +24,9 @@ use crate::quorum::{self, QuorumHandle};
 
 /// Memory that large requests in flight may hold together.
 const REQUEST_MEMORY_BYTES: usize = 32 * 1024 * 1024;
+
+/// Files of logs that are open at a time, besides those in use at the moment.
+const OPEN_FILES_MAX: usize = 256;
 
 /// The parts of a running broker.
 pub(crate) struct Broker {
@@ -51,7 +54,7 @@ impl Broker {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
-        let disk: Arc<dyn Disk> = Arc::new(FsDisk);
+        let disk: Arc<dyn Disk> = Arc::new(LazyDisk::new(Arc::new(FsDisk), OPEN_FILES_MAX));
         let folder = &config.log_dir;
         disk.create_dir_all(folder).with_context(|| format!("make log directory {}", folder.display()))?;
         let log_dir = LogDirLock::acquire(folder)?

@@ -1,4 +1,4 @@
-//! What storage asks of a disk. Two disks exist: [`FsDisk`] and [`MemDisk`].
+//! What storage asks of a disk. Two disks exist, [`FsDisk`] and [`MemDisk`], and [`LazyDisk`] over either.
 
 use std::fmt::Debug;
 use std::io;
@@ -8,9 +8,11 @@ use std::sync::Arc;
 use milena_protocol::Records;
 
 mod fs;
+mod lazy;
 mod memory;
 
 pub use fs::FsDisk;
+pub use lazy::LazyDisk;
 pub use memory::{MemDisk, Survival};
 
 /// Whether an absent file is an error or is made.
@@ -20,6 +22,8 @@ pub enum Open {
     Existing,
     /// The file is made where it does not exist.
     Create,
+    /// The file was seen in its folder. A disk may put off opening it, and the error of one that is gone.
+    Listed,
 }
 
 /// A name in a folder.

@@ -19,7 +19,7 @@ mod producers;
 mod segment;
 
 pub use dir::{CleanShutdown, LogDirLock, MetaProperties, PartitionKey};
-pub use disk::{Disk, DiskFile, FsDisk, MemDisk, Survival};
+pub use disk::{Disk, DiskFile, FsDisk, LazyDisk, MemDisk, Survival};
 pub use error::StorageError;
 pub use log::{
     Appended, EpochStart, Log, LogConfig, Opening, Placed, ReadLimits, Retention, TimestampedOffset,

@@ -36,6 +36,8 @@ struct State {
     names: BTreeMap<PathBuf, Option<Arc<Mutex<Contents>>>>,
     changes: u64,
     changes_max: Option<u64>,
+    opens: u64,
+    open_files: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -61,6 +63,16 @@ impl MemDisk {
     /// How many changes (writes, syncs, names) were made so far.
     pub fn changes(&self) -> u64 {
         lock(&self.0).changes
+    }
+
+    /// How often a file was opened.
+    pub fn opens(&self) -> u64 {
+        lock(&self.0).opens
+    }
+
+    /// How many files are open.
+    pub fn open_files(&self) -> u64 {
+        lock(&self.0).open_files
     }
 
     /// Lets `changes` more changes through; the next one, and all after it, fail. A write that fails is done by half.
@@ -160,7 +172,7 @@ impl Disk for MemDisk {
         let contents = match (state.names.get(path), open) {
             (Some(Some(contents)), _) => contents.clone(),
             (Some(None), _) => return Err(io::ErrorKind::IsADirectory.into()),
-            (None, Open::Existing) => return Err(io::ErrorKind::NotFound.into()),
+            (None, Open::Existing | Open::Listed) => return Err(io::ErrorKind::NotFound.into()),
             (None, Open::Create) => {
                 if path.parent().is_some_and(|parent| !state.names.contains_key(parent)) {
                     return Err(io::ErrorKind::NotFound.into());
@@ -171,6 +183,8 @@ impl Disk for MemDisk {
                 contents
             }
         };
+        state.opens += 1;
+        state.open_files += 1;
         Ok(Arc::new(MemFile { disk: self.0.clone(), contents }))
     }
 
@@ -240,6 +254,12 @@ impl Disk for MemDisk {
 struct MemFile {
     disk: Arc<Mutex<State>>,
     contents: Arc<Mutex<Contents>>,
+}
+
+impl Drop for MemFile {
+    fn drop(&mut self) {
+        lock(&self.disk).open_files -= 1;
+    }
 }
 
 impl DiskFile for MemFile {

@@ -7,10 +7,12 @@ use milena_protocol::{ProducerEpoch, ProducerId, Records};
 use proptest::prelude::*;
 
 use super::*;
-use crate::disk::{MemDisk, Open, Survival};
+use crate::disk::{LazyDisk, MemDisk, Open, Survival};
 use crate::producers::ProducerEntry;
 
 const FOLDER: &str = "/data/truck_gps-0";
+/// Fewer than one segment has.
+const OPEN_FILES_MAX: usize = 2;
 const START: i64 = 1_700_000_000_000;
 
 fn mk_config() -> LogConfig {
@@ -22,7 +24,8 @@ fn mk_log(disk: &MemDisk) -> Log {
 }
 
 fn open(disk: &MemDisk, opening: Opening) -> Log {
-    Log::open(Arc::new(disk.clone()), Path::new(FOLDER), mk_config(), opening).unwrap()
+    let disk = LazyDisk::new(Arc::new(disk.clone()), OPEN_FILES_MAX);
+    Log::open(Arc::new(disk), Path::new(FOLDER), mk_config(), opening).unwrap()
 }
 
 /// `count` records whose values name their offset, one millisecond apart.
