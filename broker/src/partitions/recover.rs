@@ -107,6 +107,7 @@ impl Inner {
             recovery_point: recovery_points.get(key).copied(),
             start_offset: start_offsets.get(key).copied(),
             now: started,
+            ..Opening::default()
         };
         let mut jobs = Vec::new();
         for topic in image.topics() {

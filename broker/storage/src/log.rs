@@ -69,6 +69,9 @@ pub struct Opening {
     pub start_offset: Option<Offset>,
     /// The clock, for `segment.ms`.
     pub now: Timestamp,
+    /// The owner never left more than one batch unsynced, and no gap between offsets: whole batches after a damaged one
+    /// are then no trace of a crash, and opening fails instead of cutting them off.
+    pub one_unsynced_batch: bool,
 }
 
 /// A batch and where it goes. The stamp is written in place of the batch's own first 16 bytes.
@@ -141,7 +144,7 @@ impl Log {
     /// unsynced bytes are read, everything from the first damaged batch on is cut off, indexes are made again.
     ///
     /// # Errors
-    /// Of the disk. Damaged bytes are no error.
+    /// Of the disk. Damaged bytes are no error, but for `Corrupt` with [`Opening::one_unsynced_batch`].
     pub fn open(
         disk: Arc<dyn Disk>,
         folder: &Path,

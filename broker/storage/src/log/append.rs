@@ -47,6 +47,19 @@ impl Log {
         Ok(Appended { end_offset, rolled_at })
     }
 
+    /// Begins a new segment at the end of the log, where the active one holds anything.
+    ///
+    /// # Errors
+    /// Of the disk. The log is then as it was before.
+    pub fn begin_segment(&self, now: Timestamp) -> Result<(), StorageError> {
+        let mut writer = self.lock();
+        let end = self.active().end();
+        if end.position > 0 {
+            self.roll(&mut writer, end.offset, now)?;
+        }
+        Ok(())
+    }
+
     fn check_order(&self, batches: &[Placed<'_>]) -> Result<(), StorageError> {
         let mut end = self.end_offset();
         for placed in batches {

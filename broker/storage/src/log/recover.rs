@@ -14,7 +14,7 @@ use milena_protocol::{LeaderEpoch, Offset, Timestamp};
 use super::{EpochStart, Log, LogConfig, Opening, Repair, Writer, epochs};
 use crate::disk::Disk;
 use crate::error::{Context, StorageError};
-use crate::segment::scan::BatchCheck;
+use crate::segment::scan::{BatchCheck, find_whole_batch};
 use crate::segment::{Segment, SegmentEnd, batch_size, offset_of_name};
 
 /// Names in the folder of a log that a crash left half done.
@@ -98,6 +98,10 @@ impl Recovery<'_> {
             // A gap after a checked segment means that its last batches were lost without a trace.
             if !is_whole || checked_end.is_some_and(|end| end != *base) {
                 is_whole = false;
+                if self.opening.one_unsynced_batch && segment.file_size()? > 0 {
+                    let reason = "does not follow the segment before it, whose end is damaged or missing";
+                    return Err(StorageError::corrupt(&segment.path, 0, reason));
+                }
                 segment.remove(self.disk)?;
                 continue;
             }
@@ -163,7 +167,8 @@ impl Recovery<'_> {
             let (position, batch) = found?;
             let header = batch.header();
             let next = position + batch.size_bytes() as u64;
-            let follows = header.base_offset >= end.offset && header.last_offset_delta >= 0;
+            let is_next = header.base_offset == end.offset || !self.opening.one_unsynced_batch;
+            let follows = header.base_offset >= end.offset && is_next && header.last_offset_delta >= 0;
             let Some(next) = u32::try_from(next).ok().filter(|_| follows) else { break };
             let place = (end.position, batch_size(header));
             self.writer.see(segment, (header.max_timestamp, header.last_offset()), place);
@@ -180,11 +185,26 @@ impl Recovery<'_> {
         if size == position {
             return Ok(true);
         }
+        self.refuse_damage(segment, position, &reason)?;
         self.repair = Some(Repair { path: segment.path.clone(), position, bytes: size - position, reason });
         segment.cut_to_end()?;
         // Were the cut lost in the next crash, old batches could seem to follow new ones.
         segment.sync()?;
         Ok(false)
+    }
+
+    /// Fails where damage cannot be what a crash left of the last batch.
+    fn refuse_damage(&self, segment: &Segment, position: u64, reason: &str) -> Result<(), StorageError> {
+        if !self.opening.one_unsynced_batch {
+            return Ok(());
+        }
+        match find_whole_batch(segment, position)? {
+            None => Ok(()),
+            Some(found) => {
+                let reason = format!("{reason}; a whole batch follows at byte {found}");
+                Err(StorageError::corrupt(&segment.path, position, reason))
+            }
+        }
     }
 
     fn begin_epoch(&mut self, epoch: LeaderEpoch, start_offset: Offset) {

@@ -479,3 +479,48 @@ proptest! {
         let _ = log.offset_for_timestamp(Timestamp(0), Offset(i64::MAX));
     }
 }
+
+#[test]
+fn damage_that_whole_batches_follow_is_refused_where_only_the_last_batch_can_be_torn() {
+    let segments = |disk: &MemDisk| -> Vec<PathBuf> {
+        let entries = disk.list(Path::new(FOLDER)).unwrap();
+        let logs = entries.into_iter().filter(|entry| entry.name.ends_with(".log"));
+        logs.map(|entry| Path::new(FOLDER).join(entry.name)).collect()
+    };
+    let strict = Opening { one_unsynced_batch: true, ..Opening::default() };
+    let written = MemDisk::new();
+    mk_filled(&written, 30);
+    let first = segments(&written)[0].clone();
+    assert!(segments(&written).len() > 1);
+    let open_strict = |disk: &MemDisk| {
+        Log::open(Arc::new(disk.clone()), Path::new(FOLDER), mk_config(), strict).map(|log| log.end_offset())
+    };
+    let change = |path: &Path, position: u64, bytes: &[u8]| {
+        let disk = written.crash(Survival::All);
+        disk.open(path, Open::Existing).unwrap().write_all_at(&[bytes], position).unwrap();
+        disk
+    };
+    let size = |path: &Path| written.open(path, Open::Existing).unwrap().len().unwrap();
+
+    // In a record, in the length field, in the base offset that no CRC covers.
+    for (position, bytes) in [(70, &[0xff][..]), (8, &[0x7f; 4]), (7, &[9])] {
+        let disk = change(&first, position, bytes);
+        let before = disk.read(&first).unwrap();
+        let Err(StorageError::Corrupt { path, position, .. }) = open_strict(&disk) else { panic!("opened") };
+        assert_eq!((path, position), (first.clone(), 0));
+        assert_eq!(disk.read(&first).unwrap(), before);
+    }
+    // The end of a segment that another follows.
+    let disk = change(&first, size(&first) - 1, &[0xff]);
+    assert!(matches!(open_strict(&disk), Err(StorageError::Corrupt { .. })));
+    // The last batch of all, and what never became a batch.
+    let last = segments(&written).pop().unwrap();
+    let end = mk_log(&written.crash(Survival::All)).end_offset();
+    assert!(open_strict(&change(&last, size(&last) - 1, &[0xff])).unwrap() < end);
+    assert_eq!(open_strict(&change(&last, size(&last), &[0; 500])).unwrap(), end);
+    // A recovery point vouches for the segments below it.
+    let disk = change(&first, 70, &[0xff]);
+    let opening = Opening { recovery_point: Some(end), ..strict };
+    let log = Log::open(Arc::new(disk), Path::new(FOLDER), mk_config(), opening).unwrap();
+    assert_eq!(log.end_offset(), end);
+}

@@ -125,3 +125,31 @@ impl Iterator for BatchCheck<'_> {
         }
     }
 }
+
+/// The position of the first whole batch at or after `from`, wherever it begins.
+pub(crate) fn find_whole_batch(segment: &Segment, from: u64) -> Result<Option<u64>, StorageError> {
+    let size = segment.file_size()?;
+    let mut start = from;
+    while start + BATCH_HEADER_BYTES as u64 <= size {
+        let length = usize::try_from(size - start).unwrap_or(usize::MAX).min(CHECK_BYTES);
+        let mut chunk = vec![0; length];
+        let read = segment.read_at(&mut chunk, start)?;
+        chunk.truncate(read);
+        for (at, window) in chunk.windows(BATCH_HEADER_BYTES).enumerate() {
+            let position = start + at as u64;
+            let fits = |header: BatchHeader| position + u64::from(batch_size(&header)) <= size;
+            if BatchHeader::parse(window).is_ok_and(fits) && is_whole(segment, position)? {
+                return Ok(Some(position));
+            }
+        }
+        // Less than a header was read: the file is shorter than it was a moment ago.
+        let Some(scanned) = (read + 1).checked_sub(BATCH_HEADER_BYTES).filter(|n| *n > 0) else { break };
+        start += scanned as u64;
+    }
+    Ok(None)
+}
+
+fn is_whole(segment: &Segment, position: u64) -> Result<bool, StorageError> {
+    let mut check = BatchCheck { segment, position, chunk: Bytes::new(), damage: None };
+    check.next().transpose().map(|found| found.is_some())
+}
