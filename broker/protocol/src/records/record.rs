@@ -125,11 +125,16 @@ fn decode_headers(body: &mut Bytes) -> Result<Vec<RecordHeader>, &'static str> {
     let mut headers = Vec::with_capacity(count);
     for _ in 0..count {
         let key = read_nullable(body).ok_or("header is cut off")?.ok_or("header key is null")?;
-        let key = ByteString::try_from(key).map_err(|_| "header key is not UTF-8")?;
+        let key = ByteString::try_from(key.clone()).unwrap_or_else(|_| lossy(&key));
         let value = read_nullable(body).ok_or("header is cut off")?;
         headers.push(RecordHeader { key, value });
     }
     Ok(headers)
+}
+
+/// What is not UTF-8 reads as the replacement character: no producer is refused for it, so no reader may stop at it.
+fn lossy(key: &[u8]) -> ByteString {
+    String::from_utf8_lossy(key).into_owned().into()
 }
 
 /// A length and that many bytes; `Some(None)` is null.

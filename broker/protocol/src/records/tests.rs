@@ -246,3 +246,13 @@ proptest! {
         prop_assert_eq!(read, records);
     }
 }
+
+#[test]
+fn a_header_key_that_is_not_utf8_is_accepted_and_can_be_read() {
+    let batch = mk_batch(Compression::None, &["v"]);
+    let at = batch.bytes().windows(5).position(|window| window == b"trace").unwrap();
+    let bytes = with_byte(&batch, at, 0xff, true);
+    let valid = validate_produced(bytes, &mk_rules(), NOW).unwrap();
+    let record = valid.batch().records().unwrap().next().unwrap().unwrap();
+    assert_eq!(record.headers[0].key, "\u{fffd}race");
+}
