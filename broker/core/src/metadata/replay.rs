@@ -132,6 +132,9 @@ impl MetadataImage {
         if self.topics.contains_key(&record.name) {
             return Err(format!("topic {} exists", record.name));
         }
+        if let Some(name) = self.topic_names.get(&TopicId(record.topic_id)) {
+            return Err(format!("topic {name} has the id of topic {}", record.name));
+        }
         let topic = TopicImage {
             name: record.name.clone(),
             id: TopicId(record.topic_id),

@@ -167,3 +167,10 @@ fn a_snapshot_replays_into_the_same_image() {
         Some(1)
     );
 }
+
+#[test]
+fn a_second_topic_of_one_id_is_refused() {
+    let mut image = replay(&[topic("a", TOPIC)]);
+    assert!(image.replay(Offset(1), &topic("b", TOPIC)).is_err());
+    assert_eq!(image, replay(&[topic("a", TOPIC)]));
+}
