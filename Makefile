@@ -8,6 +8,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export KUBECONFIG ?= $(CACHE)/kubernetes/run/kubeconfig
 export PATH := $(CACHE)/kubernetes/bin:$(PATH)
 RELEASE := $(CARGO_TARGET_DIR)/release
+FUZZ_SECONDS ?= 600
 
 .PHONY: help
 help: ## this list
@@ -45,7 +46,7 @@ test: setup test-unit test-broker test-clients test-operator ## all tests that n
 .PHONY: test-unit
 test-unit: ## unit tests, house rules, golden vectors
 	cargo test --locked --workspace --exclude milena-tests
-	cargo test --locked -p milena-tests --lib --test tidy --test golden
+	cargo test --locked -p milena-tests --lib --test tidy --test golden --test fuzz
 	cd examples/truck_gps && go test ./...
 
 .PHONY: test-broker
@@ -74,6 +75,10 @@ kafka: ## the jars of Apache Kafka: its tools and serializers are the oracle
 .PHONY: golden
 golden: kafka ## regenerate the golden vectors with Apache Kafka's serializers
 	tests/golden/regenerate.sh
+
+.PHONY: fuzz
+fuzz: ## fuzz every target in turn, FUZZ_SECONDS=600 in all, on one core
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(TARGET)
 
 .PHONY: crds
 crds: ## regenerate crds/ and the chart's copies

@@ -49,8 +49,21 @@ fn hostile_lengths_reserve_nothing() {
             for length in LENGTHS {
                 let mut bytes = vector.bytes.to_vec();
                 bytes.splice(position..(position + length.len()).min(bytes.len()), length.iter().copied());
-                feed(vector, *vector.versions.end(), bytes.into());
+                let bytes = Bytes::from(bytes);
+                vector.versions.clone().for_each(|version| feed(vector, version, bytes.clone()));
             }
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_every_message_is_read_or_refused() {
+    for vector in ALL.iter() {
+        for bit in 0..8 * vector.bytes.len() {
+            let mut bytes = vector.bytes.to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let bytes = Bytes::from(bytes);
+            vector.versions.clone().for_each(|version| feed(vector, version, bytes.clone()));
         }
     }
 }
