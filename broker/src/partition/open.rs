@@ -89,14 +89,17 @@ impl Partition {
         take(self.log.folder())
     }
 
-    /// Deletes what the topic's retention no longer keeps and forgets producers that were silent for too long.
-    pub(crate) fn clean(&self, producer_silence_ms_max: i64) -> Result<usize, StorageError> {
+    /// Forgets producers that were silent for this long.
+    pub(crate) fn expire_producers(&self, silence_ms_max: i64) {
+        self.lock().expire_producers(now(), silence_ms_max);
+    }
+
+    /// Deletes what the topic's retention no longer keeps.
+    pub(crate) fn clean(&self) -> Result<usize, StorageError> {
         let is_retired = self.is_retired.lock().unwrap_or_else(PoisonError::into_inner);
         if *is_retired {
             return Ok(0);
         }
-        let now = now();
-        self.lock().expire_producers(now, producer_silence_ms_max);
         let config = self.config.load();
         if !config.cleanup_delete {
             return Ok(0);
@@ -105,7 +108,7 @@ impl Partition {
             age_ms_max: (config.retention_ms >= 0).then_some(config.retention_ms),
             bytes_max: u64::try_from(config.retention_bytes).ok(),
         };
-        self.log.delete_old(now, retention, self.high_watermark())
+        self.log.delete_old(now(), retention, self.high_watermark())
     }
 
     /// Where the log may start after records below `wanted`, -1 for all committed ones, are deleted.

@@ -183,11 +183,11 @@ fn retention_follows_the_topics_configuration() {
     for sequence in 0..20 {
         produce(&partition, sequence, &["x"]).unwrap();
     }
-    assert_eq!(partition.clean(i64::MAX).unwrap(), 0);
+    assert_eq!(partition.clean().unwrap(), 0);
     let mut config = TopicConfig::clone(&partition.config.load());
     config.retention_bytes = 500;
     partition.configure(config);
-    assert!(partition.clean(i64::MAX).unwrap() > 0);
+    assert!(partition.clean().unwrap() > 0);
     assert!(partition.log_start_offset() > Offset(0));
     assert_eq!(partition.earliest().offset, partition.log_start_offset());
     let request = ReadRequest {

@@ -25,6 +25,8 @@ impl Partitions {
             }
         });
         self.every(retention, (tasks, stop), Self::clean);
+        let expiry = millis(properties.int(&coordinators::PRODUCER_ID_EXPIRATION_CHECK_INTERVAL_MS).into());
+        self.every(expiry, (tasks, stop), Self::expire_producers);
     }
 
     fn every(
@@ -53,6 +55,14 @@ impl Partitions {
         });
     }
 
+    /// Forgets producers that were silent for too long.
+    fn expire_producers(&self) {
+        let silence_ms_max = i64::from(self.0.live.current().int(&coordinators::PRODUCER_ID_EXPIRATION_MS));
+        for partition in self.all() {
+            partition.expire_producers(silence_ms_max);
+        }
+    }
+
     fn flush(&self) {
         for partition in self.all() {
             if let Err(error) = partition.flush_if_old() {
@@ -62,9 +72,8 @@ impl Partitions {
     }
 
     fn clean(&self) {
-        let silence_ms_max = i64::from(self.0.live.current().int(&coordinators::PRODUCER_ID_EXPIRATION_MS));
         for partition in self.all() {
-            match partition.clean(silence_ms_max) {
+            match partition.clean() {
                 Ok(0) => {}
                 Ok(segments) => {
                     let start = partition.log_start_offset().0;

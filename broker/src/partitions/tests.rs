@@ -82,7 +82,7 @@ async fn checkpoints_of_a_deleted_topic_do_not_hide_records_of_the_next() {
     (0..20).for_each(|_| {
         produce(&old, crate::partition::now());
     });
-    assert!(old.clean(i64::MAX).unwrap() > 0);
+    assert!(old.clean().unwrap() > 0);
     partitions.write_checkpoints().unwrap();
     change(&partitions, &first, &second);
     for offset in 0..3 {
@@ -101,7 +101,7 @@ async fn retention_of_a_deleted_topic_leaves_the_files_of_the_next() {
     change(&partitions, &first, &second);
     produce(&sole(&partitions), crate::partition::now());
     configure(&old, |config| config.retention_ms = 1);
-    assert_eq!(old.clean(i64::MAX).unwrap(), 0);
+    assert_eq!(old.clean().unwrap(), 0);
     let killed = sole(&open(&disk.crash(Survival::All), &second).await);
     assert_eq!((killed.log_start_offset(), killed.log_end_offset()), (Offset(0), Offset(1)));
     assert!(!read(&killed).is_empty());
