@@ -32,6 +32,8 @@ use milena_tests::{TestBroker, eventually, frame, java};
 
 use crate::PATIENCE;
 
+mod pitfalls;
+
 const GROUP: &str = "trucks";
 const TOPIC: &str = "truck_gps";
 
@@ -287,6 +289,7 @@ fn every_version_of_the_group_apis_takes_a_member_through_its_life() {
     assert_eq!(error(client.describe(6).error_code), ErrorCode::GroupIdNotFound);
 }
 
+/// Pitfall 32.
 #[test]
 fn second_member_shares_and_takes_over_what_the_first_leaves() {
     let (broker, topic_id) = start();
@@ -336,6 +339,7 @@ fn static_member_comes_back_without_a_rebalance_and_fences_its_double() {
     assert_eq!(new.heartbeat(), ErrorCode::UnknownMemberId);
 }
 
+/// Pitfall 35.
 #[test]
 fn offsets_and_their_metadata_read_back_in_every_version() {
     let (broker, topic_id) = start();

@@ -104,6 +104,7 @@ fn unknown_keys_and_versions_close_the_connection() {
     assert_serves(&broker);
 }
 
+/// Pitfall 1.
 #[test]
 fn api_versions_of_an_unknown_version_is_answered_in_version_0() {
     let broker = TestBroker::start().unwrap();

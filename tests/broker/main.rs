@@ -11,6 +11,7 @@ mod groups;
 mod handover;
 mod hostile;
 mod never_reads;
+mod pitfalls;
 mod records;
 mod sessions;
 

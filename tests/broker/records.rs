@@ -20,6 +20,7 @@ use milena_tests::{TestBroker, eventually, frame};
 
 use crate::PATIENCE;
 
+mod pitfalls;
 mod tools;
 
 const TOPIC: &str = "truck_gps";
@@ -37,6 +38,17 @@ impl Client {
         let mut client = Self { stream: frame::connect(&broker.bootstrap()).unwrap(), topic_id: Uuid::nil() };
         client.create_topic();
         client
+    }
+
+    fn of_leader(broker: &TestBroker) -> Self {
+        let mut client = Self::new(broker);
+        client.await_leader();
+        client
+    }
+
+    /// Apache Kafka creates a topic before its leader knows of it.
+    fn await_leader(&mut self) {
+        eventually("a leader", PATIENCE, || (self.list(4, -1).error_code == 0).then_some(()));
     }
 
     fn create_topic(&mut self) {
@@ -145,6 +157,7 @@ fn every_version_produces_and_fetches() {
     }
 }
 
+/// Pitfalls 11 and 13.
 #[test]
 fn whole_batches_come_and_the_first_one_always() {
     let broker = TestBroker::start().unwrap();
@@ -162,6 +175,7 @@ fn whole_batches_come_and_the_first_one_always() {
     assert_eq!((code(&at_end), ranges(&at_end)), (ErrorCode::None, vec![]));
 }
 
+/// Pitfall 10.
 #[test]
 fn fetch_errors_say_what_the_client_must_do() {
     let broker = TestBroker::start().unwrap();
@@ -196,6 +210,7 @@ fn fetch_waits_for_records_but_not_longer_than_asked() {
     assert_eq!(ranges(&waiting.join().unwrap()), [(0, 0)]);
 }
 
+/// Pitfall 19.
 #[test]
 fn offsets_are_found_by_time_and_by_name() {
     let broker = TestBroker::start().unwrap();
@@ -276,6 +291,7 @@ fn refused_batches_carry_kafkas_codes() {
     client.produce(&mk_batch(0, 1, Compression::None));
 }
 
+/// Pitfall 7.
 #[test]
 fn topic_created_again_under_its_name_is_empty_and_another() {
     let mut broker = TestBroker::start().unwrap();

@@ -150,6 +150,7 @@ fn session_is_opened_goes_on_forgets_and_closes() {
     }
 }
 
+/// Pitfall 14.
 #[test]
 fn wrong_session_requests_are_refused_and_change_nothing() {
     let broker = TestBroker::start().unwrap();
@@ -233,6 +234,7 @@ fn every_partition_gets_its_turn_in_small_answers() {
     assert_eq!(turns, [0, 1, 2, 0, 1, 2]);
 }
 
+/// Pitfall 7.
 #[test]
 fn topic_that_was_made_again_is_inconsistent_in_a_session() {
     let broker = TestBroker::start().unwrap();

@@ -11,6 +11,7 @@ const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 const CONFIGS: &str = "kafka.admin.ConfigCommand";
 
+/// Pitfall 21.
 #[test]
 fn console_tools_resume_after_a_killed_broker() {
     let mut broker = TestBroker::start().unwrap();

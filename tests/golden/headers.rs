@@ -42,6 +42,7 @@ fn request_headers_are_read_as_kafka_writes_them() {
     }
 }
 
+/// Pitfall 2.
 #[test]
 fn headers_are_written_as_kafka_writes_them() {
     for Header { key, version, request, response } in headers() {

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+mod pitfalls;
+
 /// Lines of a file, its tests left out, above which it wants a second noun.
 const FILE_LINES_MAX: usize = 500;
 /// Printed from Kafka's schemas, so their length says nothing.

@@ -19,13 +19,6 @@ use milena_tests::Flavor;
 use super::*;
 
 impl Client {
-    /// Apache Kafka creates a topic before its leader knows of it.
-    fn of_leader(broker: &TestBroker) -> Self {
-        let mut client = Self::new(broker);
-        eventually("a leader", PATIENCE, || (client.list(4, -1).error_code == 0).then_some(()));
-        client
-    }
-
     /// Error code, epoch and end offset.
     fn end_of_epoch(
         &mut self,
@@ -86,6 +79,7 @@ impl Client {
     }
 }
 
+/// Pitfall 9.
 #[test]
 fn leader_epochs_end_where_the_next_one_begins() {
     let broker = TestBroker::start().unwrap();
@@ -106,6 +100,7 @@ fn leader_epochs_end_where_the_next_one_begins() {
     }
 }
 
+/// Pitfall 20.
 #[test]
 fn deleted_records_are_gone_for_good() {
     let mut broker = TestBroker::start().unwrap();
