@@ -107,8 +107,13 @@ demo: kubernetes images ## the main job, from kubectl apply to consumed records
 	@tests/kubernetes/demo.sh
 
 .PHONY: bench
-bench: build ## start-up time and idle memory of the broker
+bench: setup kafka ## Milena against Apache Kafka, a table of ratios; ROWS="..." chooses, ALONE=1 leaves Kafka out
+	cargo build --release --locked -p milena-broker -p milena-bench
+	$(RELEASE)/milena-bench run --rows "$(ROWS)" $(if $(ALONE),--alone)
+
+.PHONY: bench-start
+bench-start: build ## start-up time and idle memory of the broker
 	bench/start.sh $(RELEASE)/milena-broker
 
 .PHONY: ci
-ci: setup lint test bench e2e demo kubernetes-check ## everything, quick checks first
+ci: setup lint test bench-start e2e demo kubernetes-check ## everything, quick checks first

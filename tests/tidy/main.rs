@@ -15,7 +15,7 @@ const PRINTED: &str = "broker/protocol/src/messages";
 const BANNED_FILE_STEMS: [&str; 5] = ["common", "util", "utils", "helpers", "manager"];
 
 /// The workspace crates that each crate may depend on.
-const MAY_IMPORT: [(&str, &[&str]); 8] = [
+const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("broker/protocol/derive", &[]),
     ("broker/protocol", &["milena-protocol-derive"]),
     ("broker/core", &["milena-protocol"]),
@@ -23,6 +23,7 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("broker/client", &["milena-protocol"]),
     ("broker", &["milena-protocol", "milena-core", "milena-storage", "milena-client"]),
     ("operator", &["milena-protocol", "milena-core", "milena-client"]),
+    ("bench", &["milena-protocol", "milena-storage", "milena-tests"]),
     ("tests", &["milena-protocol", "milena-core", "milena-storage", "milena-client"]),
 ];
 

@@ -1,0 +1,99 @@
+//! Measures Milena against Apache Kafka on the same work in one run, and against the least that work can cost.
+//!
+//! Brokers run at the same time and work in turn. Progress goes to stderr, the table to stdout. `floor` is this program
+//! as a server of its own (see [`floor`]), so that its processor time can be told apart.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    reason = "sizes of a benchmark are its own, and it prints a table"
+)]
+
+mod floor;
+mod frames;
+mod load;
+mod report;
+mod rows;
+mod server;
+mod tools;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+
+use crate::rows::{Bench, ROWS};
+use crate::server::Peer;
+
+/// Milena against Apache Kafka.
+#[derive(Debug, Parser)]
+#[command(name = "milena-bench")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measures rows and prints the table.
+    Run {
+        /// Names of rows, separated by commas or spaces; all without any.
+        #[arg(long, default_value = "")]
+        rows: String,
+        /// Leaves Kafka out.
+        #[arg(long)]
+        alone: bool,
+        /// Where the brokers keep their data.
+        #[arg(long, default_value_os_t = std::env::temp_dir())]
+        data: PathBuf,
+        /// GiB to write and delete before, so that no broker pays for the first touch of a disk image.
+        #[arg(long, default_value_t = 8)]
+        fill: u64,
+    },
+    /// The names of the rows.
+    Rows,
+    /// Serves as a floor program.
+    Floor { mode: String, address: String, path: PathBuf },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Run { rows, alone, data, fill } => run(&rows, alone, data, fill),
+        Command::Rows => {
+            ROWS.iter().for_each(|(name, _)| println!("{name}"));
+            Ok(())
+        }
+        Command::Floor { mode, address, path } => floor::serve(&mode, &address, &path),
+    }
+}
+
+fn run(wanted: &str, alone: bool, data: PathBuf, fill: u64) -> anyhow::Result<()> {
+    let wanted: Vec<&str> = wanted.split([',', ' ']).filter(|name| !name.is_empty()).collect();
+    if let Some(name) = wanted.iter().find(|name| ROWS.iter().all(|(row, _)| row != *name)) {
+        bail!("no row is called {name}");
+    }
+    touch_disk(&data, fill).context("write and delete the disk area")?;
+    let peers = if alone { &[Peer::Milena][..] } else { &Peer::BOTH };
+    let mut bench = Bench::start(data, peers)?;
+    let started = Instant::now();
+    let mut failed = Vec::new();
+    for (name, row) in ROWS.iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)) {
+        eprintln!("[{:4.0} s] {name}", started.elapsed().as_secs_f64());
+        if let Err(error) = row(&mut bench) {
+            eprintln!("{name} failed: {error:#}");
+            failed.push(*name);
+        }
+    }
+    println!("{}", bench.report.markdown());
+    if failed.is_empty() { Ok(()) } else { bail!("rows that failed: {}", failed.join(", ")) }
+}
+
+fn touch_disk(data: &Path, gibibytes: u64) -> anyhow::Result<()> {
+    let mut file: File = tempfile::tempfile_in(data)?;
+    let part = vec![1; 1 << 20];
+    (0..gibibytes << 10).try_for_each(|_| file.write_all(&part))?;
+    Ok(file.sync_data()?)
+}

@@ -1,0 +1,43 @@
+//! How long a producer waits with `acks=all`, and how long a record takes from a producer to a consumer.
+
+use std::time::Duration;
+
+use super::Bench;
+use crate::frames::Shape;
+use crate::load::open_loop::{Latency, OpenLoop};
+use crate::report::Goal;
+use crate::server::Peer;
+use crate::tools;
+
+const PARTITIONS: usize = 4;
+const THIRD: f64 = 1.0 / 3.0;
+/// 20,000 records of 1 KB a second, as ten to a request.
+const OPEN_LOOP: OpenLoop = OpenLoop {
+    shape: Shape { batch_records: 10, acks: -1, ..Shape::ONE_KILOBYTE },
+    partitions: PARTITIONS,
+    connections: 10,
+    requests_per_second: 2000,
+    duration: Duration::from_secs(60),
+    warm_up: Duration::from_secs(10),
+};
+const END_TO_END_RECORDS: u64 = 10_000;
+
+pub(super) fn open_loop(bench: &mut Bench) -> anyhow::Result<()> {
+    let results = bench.each(PARTITIONS, |broker, topic| OPEN_LOOP.run(&broker.address, topic))?;
+    tell(bench, "produce 20k/s of 1 KB, acks=all, open loop", &results);
+    Ok(())
+}
+
+pub(super) fn end_to_end(bench: &mut Bench) -> anyhow::Result<()> {
+    let results = bench
+        .each(1, |broker, topic| tools::end_to_end_latency(&broker.address, topic, END_TO_END_RECORDS))?;
+    tell(bench, "EndToEndLatency, acks=all", &results);
+    Ok(())
+}
+
+fn tell(bench: &mut Bench, what: &str, results: &[(Peer, Latency)]) {
+    let goal = Goal::AtMostTimesKafka(THIRD);
+    bench.tell(&format!("{what}: p50 ms"), results, None, (|latency: &Latency| latency.p50, goal));
+    bench.tell(&format!("{what}: p99 ms"), results, None, (|latency: &Latency| latency.p99, goal));
+    bench.tell(&format!("{what}: p99.9 ms"), results, None, (|latency: &Latency| latency.p999, goal));
+}
