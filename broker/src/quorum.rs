@@ -4,7 +4,8 @@
 //! when three things are true: its records are on the disk and committed, and this broker has acted on the image that
 //! holds them. A failure of the log ends the quorum; [`QuorumHandle::failed`] then tells why.
 //!
-//! Order of a start: format the directory if it is empty, replay `__cluster_metadata`, win the election, write what a
+//! Order of a start: format the directory if it is empty, replay the latest snapshot and what follows it in
+//! `__cluster_metadata`, win the election, write what a
 //! new cluster needs, register the controller and the broker (fenced). The broker unfences itself when its partitions
 //! are recovered.
 
@@ -27,6 +28,8 @@ mod format;
 mod log;
 mod registration;
 mod snapshot;
+mod snapshots;
+mod snapshotting;
 #[cfg(test)]
 mod tests;
 mod worker;

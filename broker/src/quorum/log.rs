@@ -1,7 +1,10 @@
-//! `__cluster_metadata-0` on disk: batches of metadata records and of control records, in Kafka's bytes.
+//! `__cluster_metadata-0` on disk: batches of metadata records and of control records, in Kafka's bytes, and the
+//! snapshots that stand for what was cut off its start.
 //!
 //! Data batches carry framed records (KIP-631), control batches the beginnings of epochs (KIP-595). Everything is
-//! flushed before it counts.
+//! flushed before it counts. What is appended between two flushes is one batch, and a batch is written only after the
+//! one before is flushed: a crash can tear the last batch and no other, so damage before it is refused at the start
+//! instead of being cut off. Below the latest snapshot nothing is read: a new segment begins with every snapshot.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,14 +22,29 @@ use milena_protocol::records::{BatchBuilder, ControlRecordType, batches};
 use milena_protocol::{LeaderEpoch, Message, NodeId, Offset, Timestamp};
 use milena_storage::{Disk, Log, LogConfig, Opening, Placed, ReadLimits};
 
-use super::snapshot::{metadata_records, push_records, push_voters};
+use super::snapshot::{Contents, control_records, metadata_records, push_record, push_voters};
+use super::snapshots::{Limits, Snapshots};
 
 /// Bytes read at a time while the log is replayed.
 const REPLAY_READ_BYTES: usize = 1 << 20;
+/// Bytes of gathered records from which on they are written without waiting for the flush.
+const BATCH_BYTES_MAX: usize = 1 << 20;
 
 /// The metadata log.
 #[derive(Debug)]
-pub(super) struct MetadataLog(Log);
+pub(super) struct MetadataLog {
+    log: Log,
+    pub(super) snapshots: Snapshots,
+    /// Records to be written as one batch with the next flush.
+    pending: BatchBuilder,
+    pending_epoch: LeaderEpoch,
+    /// Whether a batch was written and not flushed.
+    is_unflushed: bool,
+    /// The voters, as log and snapshots record them.
+    voters: Option<VotersRecord>,
+    /// Timestamp of the last batch.
+    last_timestamp: Timestamp,
+}
 
 impl MetadataLog {
     /// Opens the log; what a crash left behind the last whole batch is cut off.
@@ -36,13 +54,14 @@ impl MetadataLog {
         properties: &Properties,
         now: Timestamp,
     ) -> anyhow::Result<Self> {
-        let segment_bytes = properties.int(&quorum::METADATA_LOG_SEGMENT_BYTES);
-        let config = LogConfig {
-            segment_bytes: segment_bytes.unsigned_abs(),
-            segment_age_ms_max: properties.long(&quorum::METADATA_LOG_SEGMENT_MS),
-            ..LogConfig::default()
+        let mut snapshots = Snapshots::open(disk.clone(), folder, Limits::new(properties), now)?;
+        let opening = Opening {
+            recovery_point: snapshots.latest().map(|id| id.offset),
+            now,
+            one_unsynced_batch: true,
+            ..Opening::default()
         };
-        let log = Log::open(disk, folder, config, Opening { now, ..Opening::default() })?;
+        let log = Log::open(disk, folder, config(properties), opening)?;
         if let Some(repair) = log.repair() {
             tracing::warn!(
                 bytes = repair.bytes,
@@ -50,34 +69,86 @@ impl MetadataLog {
                 "cut off the torn end of the metadata log"
             );
         }
-        Ok(Self(log))
+        snapshots.reconcile(&log)?;
+        Ok(Self {
+            log,
+            snapshots,
+            pending: BatchBuilder::default(),
+            pending_epoch: LeaderEpoch(0),
+            is_unflushed: false,
+            voters: None,
+            last_timestamp: Timestamp(0),
+        })
     }
 
-    /// The end of the log.
+    /// The end of the log, with what is not flushed yet.
     pub(super) fn end(&self) -> LogEnd {
-        LogEnd { offset: self.0.end_offset(), epoch: self.0.last_epoch().unwrap_or_default() }
+        let written = self.log.end_offset();
+        if !self.pending.is_empty() {
+            let offset = written + i64::from(self.pending.count());
+            return LogEnd { offset, epoch: self.pending_epoch };
+        }
+        let of_snapshot = || self.snapshots.latest().map(|id| id.epoch).unwrap_or_default();
+        LogEnd { offset: written, epoch: self.log.last_epoch().unwrap_or_else(of_snapshot) }
     }
 
-    /// Replays the whole log.
-    pub(super) fn replay(&self) -> anyhow::Result<MetadataLoader> {
+    /// The voters, as log and snapshots record them; `None` where the configuration names them.
+    pub(super) fn voters(&self) -> Option<&VotersRecord> {
+        self.voters.as_ref()
+    }
+
+    /// Replays the latest snapshot and what follows it.
+    pub(super) fn replay(&mut self) -> anyhow::Result<MetadataLoader> {
         let mut loader = MetadataLoader::default();
-        let end_offset = self.0.end_offset();
+        let snapshot = self.snapshots.read_latest()?;
+        let mut next = self.snapshots.latest().map_or(Offset(0), |id| id.offset);
+        self.voters = snapshot.voters;
+        self.last_timestamp = snapshot.last_contained;
+        for record in &snapshot.records {
+            loader.replay(Offset((next.0 - 1).max(0)), record)?;
+        }
+        loader.skip_to(next);
+        let end_offset = self.log.end_offset();
         let limits = ReadLimits { end_offset, bytes_max: REPLAY_READ_BYTES, at_least_one: true };
-        let mut next = self.0.start_offset();
-        ensure!(
-            next == Offset(0),
-            "the metadata log starts at offset {next}: reading snapshots is not built yet"
-        );
         while next < end_offset {
-            let bytes = self.0.read(next, limits)?.into_bytes().context("read the metadata log")?;
-            next = replay_batches(bytes, next, &mut loader)?;
+            let bytes = self.log.read(next, limits)?.into_bytes().context("read the metadata log")?;
+            ensure!(!bytes.is_empty(), "the metadata log has no batch at offset {next}");
+            next = self.replay_batches(bytes, next, &mut loader)?;
         }
         Ok(loader)
     }
 
+    fn replay_batches(
+        &mut self,
+        bytes: Bytes,
+        mut next: Offset,
+        loader: &mut MetadataLoader,
+    ) -> anyhow::Result<Offset> {
+        for batch in batches(bytes) {
+            let batch = batch.context("the metadata log is damaged")?;
+            let header = batch.header();
+            for (offset, record) in (header.base_offset.0..).map(Offset).zip(metadata_records(&batch)?) {
+                // A snapshot of Apache Kafka ends where a batch does; nothing is replayed twice should one not.
+                if offset >= next {
+                    loader.replay(offset, &record)?;
+                }
+            }
+            for (kind, value) in control_records(&batch)? {
+                if kind == ControlRecordType::KRaftVoters {
+                    self.voters = Some(VotersRecord::from_bytes(value, 0)?);
+                }
+            }
+            self.snapshots.uncovered(batch.size_bytes());
+            self.last_timestamp = self.last_timestamp.max(header.max_timestamp);
+            next = header.next_offset();
+            loader.skip_to(next);
+        }
+        Ok(next)
+    }
+
     /// Appends the first batch of an epoch: who leads, and who votes where the log does not say so yet.
     pub(super) fn append_epoch_start(
-        &self,
+        &mut self,
         leader: NodeId,
         epoch: LeaderEpoch,
         voters: (impl Iterator<Item = ReplicaKey>, Option<&VotersRecord>),
@@ -91,54 +162,92 @@ impl MetadataLog {
             voters: granting.clone(),
             granting_voters: granting,
         };
+        self.write_pending(now)?;
         let mut builder = BatchBuilder::control(ControlRecordType::LeaderChange, now, &change.to_bytes(0));
         if let Some(voters) = voters.1 {
             push_voters(&mut builder, voters, now);
+            self.voters = Some(voters.clone());
         }
-        self.append(builder, epoch, now)
+        self.write(builder, epoch, now)
     }
 
-    /// Appends one batch of records.
+    /// Appends records, to be written with the next flush.
     pub(super) fn append_records(
-        &self,
+        &mut self,
         records: &[MetadataRecord],
         epoch: LeaderEpoch,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        let mut builder = BatchBuilder::default();
-        push_records(&mut builder, records, now);
-        self.append(builder, epoch, now)
+        for record in records {
+            push_record(&mut self.pending, record, now);
+        }
+        self.pending_epoch = epoch;
+        if self.pending.size_bytes() >= BATCH_BYTES_MAX { self.write_pending(now) } else { Ok(()) }
     }
 
-    fn append(&self, builder: BatchBuilder, leader_epoch: LeaderEpoch, now: Timestamp) -> anyhow::Result<()> {
+    fn write_pending(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let pending = std::mem::take(&mut self.pending);
+        self.write(pending, self.pending_epoch, now)
+    }
+
+    fn write(
+        &mut self,
+        builder: BatchBuilder,
+        leader_epoch: LeaderEpoch,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        if self.is_unflushed {
+            self.log.flush()?;
+        }
         let batch = builder.leader_epoch(leader_epoch).build();
-        let base_offset = self.0.end_offset();
-        self.0.append(&[Placed { batch: &batch, base_offset, leader_epoch }], now)?;
+        let base_offset = self.log.end_offset();
+        self.is_unflushed = true;
+        self.log.append(&[Placed { batch: &batch, base_offset, leader_epoch }], now)?;
+        self.snapshots.uncovered(batch.size_bytes());
+        self.last_timestamp = now;
         Ok(())
     }
 
     /// Makes everything durable and yields its end.
-    pub(super) fn flush(&self) -> anyhow::Result<Offset> {
-        let end = self.0.end_offset();
-        self.0.flush()?;
-        Ok(end)
+    pub(super) fn flush(&mut self, now: Timestamp) -> anyhow::Result<Offset> {
+        self.write_pending(now)?;
+        self.log.flush()?;
+        self.is_unflushed = false;
+        Ok(self.log.end_offset())
+    }
+
+    /// Begins a snapshot of everything that was flushed, which is what `loader` has replayed.
+    pub(super) fn begin_snapshot(
+        &mut self,
+        loader: &MetadataLoader,
+        now: Timestamp,
+    ) -> anyhow::Result<Contents> {
+        self.snapshots.begun(now);
+        self.log.begin_segment(now)?;
+        let (image, voters) = (loader.current().clone(), self.voters.clone());
+        Ok(Contents { id: self.end(), image, voters, last_contained: self.last_timestamp })
+    }
+
+    /// Removes the oldest snapshots and what they cover, as far as the limits ask for it.
+    pub(super) fn clean(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        self.snapshots.clean(&self.log, now)
     }
 
     /// Makes everything durable, indexes included.
     pub(super) fn close(&self) -> anyhow::Result<()> {
-        Ok(self.0.close()?)
+        Ok(self.log.close()?)
     }
 }
 
-fn replay_batches(bytes: Bytes, next: Offset, loader: &mut MetadataLoader) -> anyhow::Result<Offset> {
-    let mut next = next;
-    for batch in batches(bytes) {
-        let batch = batch.context("the metadata log is damaged")?;
-        for (offset, record) in (batch.header().base_offset.0..).map(Offset).zip(metadata_records(&batch)?) {
-            loader.replay(offset, &record)?;
-        }
-        next = batch.header().next_offset();
-        loader.skip_to(next);
+fn config(properties: &Properties) -> LogConfig {
+    let test_bytes = properties.integer(&quorum::INTERNAL_METADATA_LOG_SEGMENT_BYTES);
+    let bytes = test_bytes.unwrap_or(properties.int(&quorum::METADATA_LOG_SEGMENT_BYTES).into());
+    LogConfig {
+        segment_bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+        segment_age_ms_max: properties.long(&quorum::METADATA_LOG_SEGMENT_MS),
+        ..LogConfig::default()
     }
-    Ok(next)
 }

@@ -5,12 +5,13 @@ use milena_core::config::broker::server;
 use milena_core::controller::Settings;
 use milena_core::metadata::MetadataImage;
 use milena_core::metadata::features::{KRAFT_VERSION, METADATA_VERSION, SUPPORTED};
-use milena_protocol::Uuid;
+use milena_protocol::messages::control_records::VotersRecord;
 use milena_protocol::messages::metadata_records::register_broker_record::{BrokerEndpoint, BrokerFeature};
 use milena_protocol::messages::metadata_records::register_controller_record::{
     ControllerEndpoint, ControllerFeature,
 };
 use milena_protocol::messages::metadata_records::{RegisterBrokerRecord, RegisterControllerRecord};
+use milena_protocol::{NodeId, Uuid};
 
 use super::format::random_id;
 use crate::config::Config;
@@ -74,6 +75,14 @@ pub(super) fn settings(config: &Config) -> Settings {
         default_replication_factor: i16::try_from(replication).unwrap_or(i16::MAX),
         delete_topic_enable: config.properties.boolean(&server::DELETE_TOPIC_ENABLE),
     }
+}
+
+/// Refuses a quorum with voters beside this node.
+pub(super) fn check_voters(voters: Option<&VotersRecord>, node: NodeId) -> anyhow::Result<()> {
+    let ids: Vec<i32> = voters.into_iter().flat_map(|record| &record.voters).map(|v| v.voter_id).collect();
+    let is_alone = ids.iter().all(|id| *id == node.0);
+    ensure!(is_alone, "the metadata log names the voters {ids:?}: more than one is not built yet");
+    Ok(())
 }
 
 /// Refuses a cluster whose metadata promises what this version does not keep.

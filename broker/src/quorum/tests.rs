@@ -12,6 +12,8 @@ use milena_storage::{Disk, MemDisk, Survival};
 use super::QuorumHandle;
 use crate::config::Config;
 
+mod snapshots;
+
 fn config(overrides: &[&str]) -> Arc<Config> {
     let overrides: Vec<String> = overrides.iter().map(|entry| (*entry).to_owned()).collect();
     let mut config = Config::load(None, &overrides, std::iter::empty()).unwrap();

@@ -4,8 +4,9 @@
 //! everything that was appended before it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use milena_core::config::broker::quorum;
@@ -24,11 +25,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::election_file::ElectionFile;
 use super::format::{self, LogDir};
 use super::log::MetadataLog;
+use super::snapshotting::Snapshotting;
 use super::{Command, Identity, registration, snapshot};
 use crate::config::{Config, Voters};
 
 /// Requests that share one flush of the log.
 const REQUESTS_PER_FLUSH_MAX: usize = 256;
+
+/// How often old snapshots are looked for, beside after each new one.
+const CLEAN_INTERVAL: Duration = Duration::from_secs(60);
 
 type ReplySender = oneshot::Sender<(ControllerReply, Offset)>;
 
@@ -41,6 +46,7 @@ struct Parked {
 
 /// The state of the quorum's thread.
 pub(super) struct Worker {
+    disk: Arc<dyn Disk>,
     dir: LogDir,
     local: ReplicaKey,
     /// What the log must say about the voters at the start of its first epoch.
@@ -66,8 +72,9 @@ impl Worker {
         publish: watch::Sender<Arc<MetadataImage>>,
     ) -> anyhow::Result<(Self, Identity)> {
         let dir = LogDir::open(config, &disk, now())?;
-        let log = MetadataLog::open(disk.clone(), &dir.metadata, &config.properties, now())?;
+        let mut log = MetadataLog::open(disk.clone(), &dir.metadata, &config.properties, now())?;
         let loader = log.replay()?;
+        registration::check_voters(log.voters(), config.node_id)?;
         let election_file = ElectionFile::new(disk.clone(), &dir.metadata, config.voters, config.node_id);
         let is_dynamic = config.voters == Voters::Dynamic;
         let directory_id = if is_dynamic { dir.meta.directory_id } else { Uuid::nil() };
@@ -90,8 +97,9 @@ impl Worker {
             tickets: 0,
             publish,
             dir,
+            disk,
         };
-        let broker_epoch = worker.form(config, &disk)?;
+        let broker_epoch = worker.form(config)?;
         let identity = Identity {
             cluster_id: worker.dir.meta.cluster_id.as_str().into(),
             node_id: config.node_id,
@@ -102,7 +110,7 @@ impl Worker {
     }
 
     /// Wins the election, brings the cluster's own records into the log and registers. Yields the broker's epoch.
-    fn form(&mut self, config: &Config, disk: &Arc<dyn Disk>) -> anyhow::Result<i64> {
+    fn form(&mut self, config: &Config) -> anyhow::Result<i64> {
         let outputs = self.raft.step(now(), Input::Start);
         self.execute(outputs)?;
         if !self.raft.is_leader() {
@@ -113,7 +121,7 @@ impl Worker {
             self.append(&[AbortTransactionRecord { reason }.into()])?;
         }
         if self.controller.image().features().is_empty() {
-            let records = first_records(&**disk, &self.dir)?;
+            let records = first_records(&*self.disk, &self.dir)?;
             self.append(&records)?;
         }
         self.commit()?;
@@ -137,25 +145,55 @@ impl Worker {
 
     /// Serves until it is told to stop or the log fails.
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>) -> anyhow::Result<()> {
-        while let Some(command) = inbox.recv().await {
-            let mut next = Some(command);
-            let mut taken = 0;
-            while let Some(command) = next {
-                match command {
-                    Command::Submit { request, reply } => self.submit(request, reply)?,
-                    Command::Stop { stopped } => {
-                        self.commit()?;
-                        self.log.close()?;
-                        stopped.send(()).ok();
-                        return Ok(());
+        let mut cleaning = tokio::time::interval(CLEAN_INTERVAL);
+        let mut snapshot = Snapshotting::default();
+        loop {
+            let due = self.log.snapshots.next_due().filter(|_| !snapshot.is_running());
+            tokio::select! {
+                command = inbox.recv() => match command {
+                    Some(command) => {
+                        if self.serve(command, &mut inbox)?.is_break() {
+                            return Ok(());
+                        }
                     }
+                    None => return self.log.close(),
+                },
+                () = until(due) => {
+                    let contents = self.log.begin_snapshot(&self.loader, now())?;
+                    snapshot.begin(self.disk.clone(), self.dir.metadata.clone(), contents);
                 }
-                taken += 1;
-                next = if taken < REQUESTS_PER_FLUSH_MAX { inbox.try_recv().ok() } else { None };
+                Some(written) = snapshot.end() => {
+                    self.log.snapshots.written(written);
+                    self.log.clean(now())?;
+                }
+                _ = cleaning.tick() => self.log.clean(now())?,
             }
-            self.commit()?;
         }
-        self.log.close()
+    }
+
+    /// Handles a command and those that have gathered behind it, with one flush for all.
+    fn serve(
+        &mut self,
+        command: Command,
+        inbox: &mut mpsc::Receiver<Command>,
+    ) -> anyhow::Result<ControlFlow<()>> {
+        let mut next = Some(command);
+        let mut taken = 0;
+        while let Some(command) = next {
+            match command {
+                Command::Submit { request, reply } => self.submit(request, reply)?,
+                Command::Stop { stopped } => {
+                    self.commit()?;
+                    self.log.close()?;
+                    stopped.send(()).ok();
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            taken += 1;
+            next = if taken < REQUESTS_PER_FLUSH_MAX { inbox.try_recv().ok() } else { None };
+        }
+        self.commit()?;
+        Ok(ControlFlow::Continue(()))
     }
 
     fn submit(&mut self, request: ControllerRequest, sender: ReplySender) -> anyhow::Result<()> {
@@ -187,7 +225,7 @@ impl Worker {
 
     /// Flushes what was appended; what that commits is published and answered.
     fn commit(&mut self) -> anyhow::Result<()> {
-        let end = self.log.flush()?;
+        let end = self.log.flush(now())?;
         let outputs = self.raft.step(now(), Input::Flushed { voter: self.local.id, end });
         self.execute(outputs)?;
         self.release()
@@ -257,7 +295,7 @@ fn first_records(disk: &dyn Disk, dir: &LogDir) -> anyhow::Result<Vec<MetadataRe
     let is_level = |record: &MetadataRecord| {
         matches!(record, MetadataRecord::FeatureLevelRecord(FeatureLevelRecord { .. }))
     };
-    let levels = snapshot::read(disk, &dir.bootstrap)?.unwrap_or_default();
+    let levels = snapshot::read(disk, &dir.bootstrap)?.unwrap_or_default().records;
     let levels: Vec<MetadataRecord> = levels.into_iter().filter(is_level).collect();
     if levels.is_empty() {
         return Ok(bootstrap_records());
@@ -273,7 +311,18 @@ fn first_records(disk: &dyn Disk, dir: &LogDir) -> anyhow::Result<Vec<MetadataRe
     Ok(records)
 }
 
-fn now() -> Timestamp {
+/// Resolves at `deadline`; never without one.
+async fn until(deadline: Option<Timestamp>) {
+    match deadline {
+        Some(deadline) => {
+            let wait_ms = u64::try_from(deadline.ms_since(now())).unwrap_or(0);
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) fn now() -> Timestamp {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
 }
