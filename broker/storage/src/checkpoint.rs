@@ -21,7 +21,9 @@ fn parse(contents: &[u8]) -> Option<Vec<String>> {
     let is_known = lines.next()?.trim() == "0";
     let count: usize = lines.next()?.trim().parse().ok()?;
     let entries: Vec<String> = lines.filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    (is_known && entries.len() == count).then_some(entries)
+    // A number that was cut short is one too.
+    let is_whole = entries.len() == count && text.ends_with('\n');
+    (is_known && is_whole).then_some(entries)
 }
 
 /// Replaces the file in one step.

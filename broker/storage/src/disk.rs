@@ -33,6 +33,8 @@ pub struct DirEntry {
     pub name: String,
     /// Folder or file.
     pub is_dir: bool,
+    /// Of a file; 0 for a folder.
+    pub size_bytes: u64,
 }
 
 /// A file system.

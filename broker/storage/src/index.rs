@@ -28,6 +28,8 @@ pub(crate) trait Entry: Copy + std::fmt::Debug + Send + Sync {
     const EXTENSION: &'static str;
     fn decode(bytes: &[u8]) -> Option<Self>;
     fn encode(&self, out: &mut Vec<u8>);
+    /// Whether it may stand after `before`.
+    fn follows(&self, before: &Self) -> bool;
 }
 
 /// Where a batch stands in the segment.
@@ -52,6 +54,10 @@ impl Entry for OffsetEntry {
         out.extend_from_slice(&self.relative_offset.to_be_bytes());
         out.extend_from_slice(&self.position.to_be_bytes());
     }
+
+    fn follows(&self, before: &Self) -> bool {
+        self.relative_offset > before.relative_offset && self.position > before.position
+    }
 }
 
 /// No record before `relative_offset` is younger than `timestamp`.
@@ -74,6 +80,10 @@ impl Entry for TimeEntry {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.timestamp.to_be_bytes());
         out.extend_from_slice(&self.relative_offset.to_be_bytes());
+    }
+
+    fn follows(&self, before: &Self) -> bool {
+        self.timestamp > before.timestamp && self.relative_offset >= before.relative_offset
     }
 }
 
@@ -98,9 +108,20 @@ impl<E: Entry> Index<E> {
     pub(crate) fn open(disk: &dyn Disk, log_path: &Path) -> Result<Self, StorageError> {
         let path = log_path.with_extension(E::EXTENSION);
         let file = disk.open(&path, Open::Create).context("open index", &path)?;
-        let entries = file.len().context("measure index", &path)? / E::SIZE as u64;
-        let written =
-            u32::try_from(entries).map_err(|_| StorageError::corrupt(&path, 0, "too many entries"))?;
+        let size = file.len().context("measure index", &path)?;
+        Self::new(path, file, size)
+    }
+
+    /// An index of `size` bytes that was seen in its folder. It is not touched before it is used.
+    pub(crate) fn listed(disk: &dyn Disk, log_path: &Path, size: u64) -> Result<Self, StorageError> {
+        let path = log_path.with_extension(E::EXTENSION);
+        let file = disk.open(&path, Open::Listed).context("open index", &path)?;
+        Self::new(path, file, size)
+    }
+
+    fn new(path: PathBuf, file: Arc<dyn DiskFile>, size: u64) -> Result<Self, StorageError> {
+        let written = u32::try_from(size / E::SIZE as u64)
+            .map_err(|_| StorageError::corrupt(&path, 0, "too many entries"))?;
         Ok(Self { path, file, tail: RwLock::new(Tail { written, entries: Vec::new() }) })
     }
 
@@ -147,6 +168,11 @@ impl<E: Entry> Index<E> {
         if self.file.len().context("measure index", &self.path)? != length {
             self.file.set_len(length).context("cut index", &self.path)?;
         }
+        self.sync_written()
+    }
+
+    /// Makes durable what is in the file, while others may go on writing.
+    pub(crate) fn sync_written(&self) -> Result<(), StorageError> {
         self.file.sync().context("sync index", &self.path)
     }
 
@@ -154,8 +180,36 @@ impl<E: Entry> Index<E> {
     pub(crate) fn truncate(&self, keep: impl Fn(&E) -> bool) -> Result<(), StorageError> {
         self.write()?;
         let kept = self.prefix_len(&keep)?;
-        self.file.set_len(u64::from(kept) * E::SIZE as u64).context("cut index", &self.path)?;
-        self.write_tail().written = kept;
+        self.cut_to(kept)
+    }
+
+    /// Keeps the entries for which `keep`, up to the first that does not follow the one before, and yields the last of
+    /// them. For a file that a crash may have torn: a search would be led astray.
+    pub(crate) fn keep_sound(&self, keep: impl Fn(&E) -> bool) -> Result<Option<E>, StorageError> {
+        let written = self.read_tail().written;
+        let (mut kept, mut last): (u32, Option<E>) = (0, None);
+        'blocks: while kept < written {
+            let block = self.read(kept, BLOCK_ENTRIES.min(written - kept))?;
+            if block.is_empty() {
+                break;
+            }
+            for entry in block {
+                if !keep(&entry) || last.is_some_and(|last| !entry.follows(&last)) {
+                    break 'blocks;
+                }
+                (kept, last) = (kept + 1, Some(entry));
+            }
+        }
+        self.cut_to(kept)?;
+        Ok(last)
+    }
+
+    /// Cuts the file to `kept` entries. Nothing waits in memory.
+    fn cut_to(&self, kept: u32) -> Result<(), StorageError> {
+        if self.read_tail().written > kept {
+            self.file.set_len(u64::from(kept) * E::SIZE as u64).context("cut index", &self.path)?;
+            self.write_tail().written = kept;
+        }
         Ok(())
     }
 
@@ -199,6 +253,9 @@ impl<E: Entry> Index<E> {
     }
 
     fn read(&self, first: u32, count: u32) -> Result<Vec<E>, StorageError> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
         let mut bytes = vec![0; count as usize * E::SIZE];
         let position = u64::from(first) * E::SIZE as u64;
         let read = self.file.read_at(&mut bytes, position).context("read index", &self.path)?;

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Log::append`], [`Log::truncate_to`], [`Log::delete_old`] ... | the one owner of the replica, under its lock | each other |
 //! | [`Log::read`], [`Log::offset_for_timestamp`], offsets, epochs | anyone | nothing but the disk |
-//! | [`Log::flush`] | anyone; the metadata log before every acknowledgement | the disk |
+//! | [`Log::flush`], [`Log::checkpoint`] | anyone; the metadata log before every acknowledgement | the disk |
 //!
 //! Offsets are assigned by the caller: a batch is handed over together with the base offset and the leader epoch it is
 //! stamped with ([`Placed`]). The log checks order and nothing else; what is inside the batches is the caller's
@@ -21,11 +21,13 @@ use milena_protocol::records::{BatchHeader, RecordBatch};
 use milena_protocol::{LeaderEpoch, Offset, Timestamp};
 
 use crate::disk::Disk;
-use crate::error::{Context, StorageError};
+use crate::error::StorageError;
 use crate::segment::Segment;
 
 mod append;
 mod epochs;
+mod flush;
+mod listing;
 mod read;
 mod recover;
 mod retain;
@@ -63,7 +65,7 @@ impl Default for LogConfig {
 pub struct Opening {
     /// The last stop was in order: everything on disk is whole, only the end is looked up.
     pub clean: bool,
-    /// Below this offset everything was made durable by [`Log::flush`]; absent means nothing was.
+    /// What [`Log::recovery_point`] said last before the crash; absent means that nothing is known to be durable.
     pub recovery_point: Option<Offset>,
     /// Records below this offset were deleted. It is also the base of a log that has no segment yet.
     pub start_offset: Option<Offset>,
@@ -115,12 +117,22 @@ pub struct Log {
     /// By base offset, never empty; the last one is appended to.
     segments: ArcSwap<Vec<Arc<Segment>>>,
     start_offset: AtomicI64,
+    /// The records below are durable.
+    durable_end: AtomicI64,
+    /// So are the indexes and epochs below.
     recovery_point: AtomicI64,
+    /// How often the end moved back.
+    truncations: AtomicU64,
     /// Ascending in epoch and offset.
     epochs: ArcSwap<Vec<EpochStart>>,
     /// How often names were added or removed, and how many of those changes are durable.
     names_changed: AtomicU64,
     names_synced: AtomicU64,
+    epochs_changed: AtomicU64,
+    epochs_synced: AtomicU64,
+    /// The producer snapshots that were there when the log was opened.
+    snapshots: Mutex<Option<Vec<Offset>>>,
+    scanned_bytes: u64,
     repair: Option<Repair>,
     writer: Mutex<Writer>,
 }
@@ -129,6 +141,8 @@ pub struct Log {
 #[derive(Debug)]
 struct Writer {
     config: LogConfig,
+    /// The rest is that of the active segment; after a stop in order it is looked up before the first append.
+    is_resumed: bool,
     /// Bytes since the last entry of the offset index.
     unindexed_bytes: u32,
     /// The largest timestamp of the active segment and the last offset of its batch.
@@ -183,9 +197,9 @@ impl Log {
         self.segments.load().binary_search_by_key(&offset, |segment| segment.base_offset).is_ok()
     }
 
-    /// Everything below is durable.
-    pub fn recovery_point(&self) -> Offset {
-        Offset(self.recovery_point.load(Ordering::Acquire))
+    /// Bytes that were read and checked when the log was opened.
+    pub fn scanned_bytes(&self) -> u64 {
+        self.scanned_bytes
     }
 
     /// Bytes of all segments, indexes not counted.
@@ -203,64 +217,6 @@ impl Log {
         self.lock().config = config;
     }
 
-    /// Makes everything that was appended before the call durable.
-    ///
-    /// # Errors
-    /// Of the disk. What was not durable before must then be taken as lost: the kernel reports a failed write once.
-    pub fn flush(&self) -> Result<(), StorageError> {
-        let from = self.recovery_point();
-        let segments = self.segments.load_full();
-        let end = segments.last().map_or(Offset(0), |segment| segment.end().offset);
-        for (index, segment) in segments.iter().enumerate() {
-            let is_active = index + 1 == segments.len();
-            let ended = segment.end().offset;
-            // A segment that was sealed at the recovery point has indexes that are not durable yet.
-            if ended < from || is_active && ended == from {
-                continue;
-            }
-            segment.sync()?;
-            if !is_active {
-                segment.offsets.sync()?;
-                segment.times.sync()?;
-            }
-        }
-        self.sync_names()?;
-        self.recovery_point.fetch_max(end.0, Ordering::AcqRel);
-        Ok(())
-    }
-
-    /// Another flush that finds the same change must sync too: it may not count on one that has not ended, or failed.
-    fn sync_names(&self) -> Result<(), StorageError> {
-        let changed = self.names_changed.load(Ordering::Acquire);
-        if self.names_synced.load(Ordering::Acquire) == changed {
-            return Ok(());
-        }
-        self.disk.sync_dir(&self.folder).context("sync folder", &self.folder)?;
-        if let Some(parent) = self.folder.parent() {
-            self.disk.sync_dir(parent).context("sync folder", parent)?;
-        }
-        self.names_synced.fetch_max(changed, Ordering::AcqRel);
-        Ok(())
-    }
-
-    /// Flushes and brings the active segment's indexes to disk. The log can then be opened as `clean`.
-    ///
-    /// # Errors
-    /// Of the disk.
-    pub fn close(&self) -> Result<(), StorageError> {
-        {
-            let writer = self.lock();
-            let segments = self.segments.load();
-            if let Some(active) = segments.last() {
-                writer.seal(active)?;
-                active.cut_excess()?;
-                active.offsets.sync()?;
-                active.times.sync()?;
-            }
-        }
-        self.flush()
-    }
-
     /// Calls `see` with the header of each batch that ends after `from`, in order.
     ///
     /// # Errors
@@ -275,6 +231,11 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    /// The producer snapshots that were there when the log was opened; later calls yield nothing.
+    pub(crate) fn take_listed_snapshots(&self) -> Option<Vec<Offset>> {
+        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(crate) fn disk(&self) -> &dyn Disk {

@@ -53,6 +53,7 @@ impl Log {
         offset: Offset,
         entries: &[ProducerEntry],
     ) -> Result<(), StorageError> {
+        self.take_listed_snapshots();
         let path = segment_path(self.folder(), offset, EXTENSION);
         self.disk().replace(&path, &encode(entries), false).context("write", &path)
     }
@@ -63,20 +64,34 @@ impl Log {
     /// Of the disk.
     pub fn producer_snapshot(&self) -> Result<Option<(Offset, Vec<ProducerEntry>)>, StorageError> {
         let end = self.end_offset();
-        self.remove_producer_snapshots(|offset| offset > end)?;
-        let mut offsets = self.snapshot_offsets()?;
+        let mut offsets = match self.take_listed_snapshots() {
+            Some(listed) => listed,
+            None => self.snapshot_offsets()?,
+        };
         offsets.sort_unstable();
+        if offsets.last().is_some_and(|last| *last > end) {
+            self.remove_producer_snapshots(|offset| offset > end)?;
+            offsets.retain(|offset| *offset <= end);
+        }
         for offset in offsets.into_iter().rev() {
             let path = segment_path(self.folder(), offset, EXTENSION);
             let contents = self.disk().read(&path).context("read", &path)?;
             if let Some(entries) = decode(&contents) {
                 // Those of earlier stops are of no use any more; a segment's own is, for a truncation.
-                self.remove_producer_snapshots(|at| at < offset && !self.is_segment_base(at))?;
+                self.remove_other_snapshots(offset)?;
                 return Ok(Some((offset, entries)));
             }
             self.disk().remove_file(&path).context("remove", &path)?;
         }
         Ok(None)
+    }
+
+    /// Removes the snapshots before `offset` but for those at the beginning of a segment.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub fn remove_other_snapshots(&self, offset: Offset) -> Result<(), StorageError> {
+        self.remove_producer_snapshots(|at| at < offset && !self.is_segment_base(at))
     }
 
     /// Removes the snapshots whose offset `is_stale`.

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use milena_protocol::records::BatchHeader;
 use milena_protocol::{Offset, Records, Timestamp};
@@ -17,6 +17,18 @@ use crate::index::{Index, OffsetEntry, TimeEntry};
 pub(crate) mod scan;
 
 use scan::HeaderWalk;
+
+/// The largest timestamp was not looked up yet.
+const TIMESTAMP_UNREAD: i64 = i64::MIN;
+
+/// The files of a segment as its folder lists them; sizes in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ListedSegment {
+    pub(crate) base_offset: Offset,
+    pub(crate) log_bytes: u64,
+    pub(crate) index_bytes: Option<u64>,
+    pub(crate) time_index_bytes: Option<u64>,
+}
 
 /// What readers may see of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +48,8 @@ pub(crate) struct Segment {
     /// Relative end offset in the upper half, end position in the lower.
     end: AtomicU64,
     max_timestamp: AtomicI64,
+    /// Bytes at its beginning that a crash does not make the next start read.
+    checkpointed: AtomicU32,
     pub(crate) offsets: Index<OffsetEntry>,
     pub(crate) times: Index<TimeEntry>,
 }
@@ -45,9 +59,34 @@ impl Segment {
     pub(crate) fn open(disk: &dyn Disk, folder: &Path, base_offset: Offset) -> Result<Self, StorageError> {
         let path = segment_path(folder, base_offset, "log");
         let file = disk.open(&path, Open::Create).context("open segment", &path)?;
-        let (offsets, times) = (Index::open(disk, &path)?, Index::open(disk, &path)?);
+        let indexes = (Index::open(disk, &path)?, Index::open(disk, &path)?);
+        Ok(Self::new(base_offset, path, file, indexes))
+    }
+
+    /// A segment that was seen in its folder. Its files are not touched before they are used.
+    pub(crate) fn listed(
+        disk: &dyn Disk,
+        folder: &Path,
+        listed: &ListedSegment,
+    ) -> Result<Self, StorageError> {
+        let (Some(index), Some(time_index)) = (listed.index_bytes, listed.time_index_bytes) else {
+            return Self::open(disk, folder, listed.base_offset);
+        };
+        let path = segment_path(folder, listed.base_offset, "log");
+        let file = disk.open(&path, Open::Listed).context("open segment", &path)?;
+        let indexes = (Index::listed(disk, &path, index)?, Index::listed(disk, &path, time_index)?);
+        Ok(Self::new(listed.base_offset, path, file, indexes))
+    }
+
+    fn new(
+        base_offset: Offset,
+        path: PathBuf,
+        file: Arc<dyn DiskFile>,
+        (offsets, times): (Index<OffsetEntry>, Index<TimeEntry>),
+    ) -> Self {
         let (end, max_timestamp) = (AtomicU64::new(0), AtomicI64::new(-1));
-        Ok(Self { base_offset, path, file, end, max_timestamp, offsets, times })
+        let checkpointed = AtomicU32::new(0);
+        Self { base_offset, path, file, end, max_timestamp, checkpointed, offsets, times }
     }
 
     pub(crate) fn end(&self) -> SegmentEnd {
@@ -62,8 +101,30 @@ impl Segment {
     }
 
     /// The largest timestamp of the segment, -1 if there is none.
-    pub(crate) fn max_timestamp(&self) -> Timestamp {
-        Timestamp(self.max_timestamp.load(Ordering::Acquire))
+    pub(crate) fn max_timestamp(&self) -> Result<Timestamp, StorageError> {
+        let known = self.max_timestamp.load(Ordering::Acquire);
+        if known != TIMESTAMP_UNREAD {
+            return Ok(Timestamp(known));
+        }
+        // A finished segment's last entry of the time index has it. An append in between knows better.
+        let last = self.times.last()?.map_or(-1, |entry| entry.timestamp);
+        let unread = (TIMESTAMP_UNREAD, Ordering::AcqRel, Ordering::Acquire);
+        let known = self.max_timestamp.compare_exchange(unread.0, last, unread.1, unread.2);
+        Ok(Timestamp(known.map_or_else(|newer| newer, |_| last)))
+    }
+
+    /// Leaves the largest timestamp to be looked up when it is asked for.
+    pub(crate) fn leave_max_timestamp(&self) {
+        self.max_timestamp.store(TIMESTAMP_UNREAD, Ordering::Release);
+    }
+
+    /// Bytes since the last checkpoint.
+    pub(crate) fn unchecked_bytes(&self) -> u32 {
+        self.end().position.saturating_sub(self.checkpointed.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_checkpointed(&self, position: u32) {
+        self.checkpointed.store(position, Ordering::Relaxed);
     }
 
     pub(crate) fn set_max_timestamp(&self, timestamp: Timestamp) {

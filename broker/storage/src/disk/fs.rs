@@ -33,13 +33,15 @@ impl Disk for FsDisk {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        fs::read_dir(path)?
-            .map(|entry| {
-                let entry = entry?;
-                let name = entry.file_name().to_string_lossy().into_owned();
-                Ok(DirEntry { name, is_dir: entry.file_type()?.is_dir() })
-            })
-            .collect()
+        let describe = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            let is_dir = entry.file_type()?.is_dir();
+            let size_bytes = if is_dir { 0 } else { entry.metadata()?.len() };
+            Ok(DirEntry { name: entry.file_name().to_string_lossy().into_owned(), is_dir, size_bytes })
+        };
+        // A file that went away meanwhile is not there.
+        let is_there = |entry: &io::Result<DirEntry>| !matches!(entry, Err(error) if error.kind() == io::ErrorKind::NotFound);
+        fs::read_dir(path)?.map(describe).filter(is_there).collect()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -205,7 +205,9 @@ impl Disk for MemDisk {
         let inside = state.names.iter().filter(|(name, _)| name.parent() == Some(path));
         Ok(inside
             .filter_map(|(name, file)| {
-                Some(DirEntry { name: name.file_name()?.to_str()?.to_owned(), is_dir: file.is_none() })
+                let size_bytes = file.as_ref().map_or(0, |file| lock(file).current.len() as u64);
+                let name = name.file_name()?.to_str()?.to_owned();
+                Some(DirEntry { name, is_dir: file.is_none(), size_bytes })
             })
             .collect())
     }

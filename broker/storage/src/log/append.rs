@@ -26,6 +26,7 @@ impl Log {
             return Ok(Appended { end_offset: self.end_offset(), rolled_at: None });
         };
         self.check_order(batches)?;
+        writer.resume_once(&self.active())?;
         let end_offset = last.base_offset + (i64::from(last.batch.header().last_offset_delta) + 1);
         let bytes = batches.iter().map(|placed| placed.batch.size_bytes() as u64).sum();
         let (active, rolled_at) = self.segment_for(&mut writer, batches, (bytes, end_offset), now)?;
@@ -109,6 +110,7 @@ impl Log {
         now: Timestamp,
     ) -> Result<Arc<Segment>, StorageError> {
         let active = self.active();
+        writer.resume_once(&active)?;
         writer.seal(&active)?;
         active.cut_excess()?;
         let segment = Arc::new(Segment::open(&*self.disk, &self.folder, base_offset)?);
@@ -144,6 +146,7 @@ fn write(active: &Segment, batches: &[Placed<'_>], position: u32) -> Result<(), 
 impl Writer {
     /// Forgets the segment before.
     pub(super) fn begin(&mut self, now: Timestamp) {
+        self.is_resumed = true;
         self.unindexed_bytes = 0;
         self.max_timestamp = (Timestamp(-1), Offset(-1));
         self.first_timestamp = None;

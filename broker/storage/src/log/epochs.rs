@@ -9,6 +9,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use milena_protocol::{LeaderEpoch, Offset};
 
@@ -104,8 +105,9 @@ impl Log {
         if **self.epochs.load() == epochs {
             return Ok(());
         }
-        save(&*self.disk, &self.folder, &epochs)?;
+        save(&*self.disk, &self.folder, &epochs, false)?;
         self.epochs.store(Arc::new(epochs));
+        self.epochs_changed.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 }
@@ -126,8 +128,13 @@ pub(super) fn load(disk: &dyn Disk, folder: &Path) -> Result<Option<Vec<EpochSta
     Ok(epochs.filter(|epochs| epochs.windows(2).all(ascends)))
 }
 
-/// Not synced: a damaged file is made again from the batches.
-pub(super) fn save(disk: &dyn Disk, folder: &Path, epochs: &[EpochStart]) -> Result<(), StorageError> {
+/// Durable before a recovery point moves beyond an epoch's start. Until then recovery finds the start in the batches.
+pub(super) fn save(
+    disk: &dyn Disk,
+    folder: &Path,
+    epochs: &[EpochStart],
+    durable: bool,
+) -> Result<(), StorageError> {
     let lines = epochs.iter().map(|start| format!("{} {}", start.epoch, start.start_offset));
-    checkpoint::write(disk, &folder.join(FILE_NAME), lines, false)
+    checkpoint::write(disk, &folder.join(FILE_NAME), lines, durable)
 }

@@ -65,7 +65,7 @@ impl Log {
     ) -> Result<Option<TimestampedOffset>, StorageError> {
         let start = self.start_offset();
         for segment in self.segments.load_full().iter() {
-            if segment.max_timestamp() < timestamp || segment.end().offset <= start {
+            if segment.end().offset <= start || segment.max_timestamp()? < timestamp {
                 continue;
             }
             if let Some(found) = find_timestamp(segment, timestamp, start)? {
@@ -83,11 +83,11 @@ impl Log {
         &self,
         end_offset: Offset,
     ) -> Result<Option<TimestampedOffset>, StorageError> {
-        let max = self.segments.load().iter().map(|segment| segment.max_timestamp()).max();
-        match max.filter(|timestamp| timestamp.0 >= 0) {
-            Some(timestamp) => self.offset_for_timestamp(timestamp, end_offset),
-            None => Ok(None),
+        let mut max = Timestamp(-1);
+        for segment in self.segments.load_full().iter() {
+            max = max.max(segment.max_timestamp()?);
         }
+        if max.0 >= 0 { self.offset_for_timestamp(max, end_offset) } else { Ok(None) }
     }
 }
 

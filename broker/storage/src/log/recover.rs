@@ -1,24 +1,25 @@
 //! Opening a log: which segments are there, where the last one ends, and what a crash left of the tail.
 //!
-//! After a stop in order nothing but the end of the last segment is read. After a crash every segment that reaches the
-//! recovery point is read from its start: each batch must be whole, carry a valid CRC and follow the one before. From
-//! the first that does not, the segment is cut and later segments are removed; indexes and epochs are made again.
+//! After a stop in order nothing is read: names and sizes tell the segments, the recovery point is the end, and the
+//! producer snapshot that a stop leaves there confirms it. The first append looks at the end of the last segment. After
+//! a crash every segment is read from the last index entry before the recovery point on: each batch must be whole, carry
+//! a valid CRC and follow the one before. From the first that does not, the segment is cut and later segments are
+//! removed; indexes and epochs beyond the recovery point are made again.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use milena_protocol::records::BatchHeader;
 use milena_protocol::{LeaderEpoch, Offset, Timestamp};
 
+use super::listing::Listing;
 use super::{EpochStart, Log, LogConfig, Opening, Repair, Writer, epochs};
 use crate::disk::Disk;
 use crate::error::{Context, StorageError};
 use crate::segment::scan::{BatchCheck, find_whole_batch};
-use crate::segment::{Segment, SegmentEnd, batch_size, offset_of_name};
-
-/// Names in the folder of a log that a crash left half done.
-const LEFTOVERS: [&str; 4] = [".tmp", ".deleted", ".cleaned", ".swap"];
+use crate::segment::{ListedSegment, Segment, SegmentEnd, batch_size};
 
 pub(super) fn open(
     disk: Arc<dyn Disk>,
@@ -27,7 +28,7 @@ pub(super) fn open(
     opening: Opening,
 ) -> Result<Log, StorageError> {
     disk.create_dir_all(folder).context("make", folder)?;
-    let bases = segments_in(&*disk, folder)?;
+    let listing = Listing::of(&*disk, folder)?;
     let known_epochs = epochs::load(&*disk, folder)?;
     let mut recovery = Recovery {
         disk: &*disk,
@@ -36,47 +37,42 @@ pub(super) fn open(
         epochs: known_epochs.clone().unwrap_or_default(),
         segments: Vec::new(),
         repair: None,
+        scanned_bytes: 0,
         writer: Writer::new(config, opening.now),
     };
-    recovery.load(&bases)?;
+    recovery.load(&listing)?;
     if known_epochs.is_none() {
         recovery.collect_epochs()?;
     }
     let end = recovery.end();
     recovery.epochs.retain(|start| start.start_offset < end);
-    let Recovery { epochs, segments, repair, writer, .. } = recovery;
+    let Recovery { epochs, segments, repair, scanned_bytes, writer, .. } = recovery;
     if known_epochs.as_deref().unwrap_or_default() != epochs {
-        epochs::save(&*disk, folder, &epochs)?;
+        epochs::save(&*disk, folder, &epochs, false)?;
     }
     let first = segments.first().map_or(Offset(0), |segment: &Arc<Segment>| segment.base_offset);
     let start_offset = opening.start_offset.unwrap_or(first).max(first).min(end);
-    let recovery_point = opening.recovery_point.unwrap_or(Offset(0)).min(end);
+    let recovery_point =
+        if opening.clean { end } else { opening.recovery_point.unwrap_or(Offset(0)).min(end) };
+    let epochs_synced = u64::from(epochs.is_empty() || opening.clean && known_epochs.is_some());
     Ok(Log {
         disk,
         folder: folder.to_owned(),
         segments: ArcSwap::from_pointee(segments),
         start_offset: AtomicI64::new(start_offset.0),
-        recovery_point: AtomicI64::new(if opening.clean { end.0 } else { recovery_point.0 }),
+        durable_end: AtomicI64::new(recovery_point.0),
+        recovery_point: AtomicI64::new(recovery_point.0),
+        truncations: AtomicU64::new(0),
         epochs: ArcSwap::from_pointee(epochs),
         names_changed: AtomicU64::new(1),
-        names_synced: AtomicU64::new(0),
+        names_synced: AtomicU64::new(u64::from(opening.clean && !listing.segments.is_empty())),
+        epochs_changed: AtomicU64::new(1),
+        epochs_synced: AtomicU64::new(epochs_synced),
+        snapshots: Mutex::new(Some(listing.snapshots)),
+        scanned_bytes,
         repair,
         writer: Mutex::new(writer),
     })
-}
-
-/// The base offsets of the segments, ascending. Leftovers are removed.
-fn segments_in(disk: &dyn Disk, folder: &Path) -> Result<Vec<Offset>, StorageError> {
-    let mut bases = Vec::new();
-    for entry in disk.list(folder).context("list", folder)? {
-        if LEFTOVERS.iter().any(|leftover| entry.name.ends_with(leftover)) {
-            let path = folder.join(&entry.name);
-            disk.remove_file(&path).context("remove", &path)?;
-        }
-        bases.extend(offset_of_name(&entry.name, "log"));
-    }
-    bases.sort_unstable();
-    Ok(bases)
 }
 
 struct Recovery<'a> {
@@ -86,19 +82,21 @@ struct Recovery<'a> {
     epochs: Vec<EpochStart>,
     segments: Vec<Arc<Segment>>,
     repair: Option<Repair>,
+    scanned_bytes: u64,
     writer: Writer,
 }
 
 impl Recovery<'_> {
-    fn load(&mut self, bases: &[Offset]) -> Result<(), StorageError> {
+    fn load(&mut self, listing: &Listing) -> Result<(), StorageError> {
         let mut is_whole = true;
         let mut checked_end = None;
-        for (index, base) in bases.iter().enumerate() {
-            let segment = Segment::open(self.disk, self.folder, *base)?;
+        for (index, listed) in listing.segments.iter().enumerate() {
+            let next = listing.segments.get(index + 1).map(|next| next.base_offset);
+            let segment = Segment::listed(self.disk, self.folder, listed)?;
             // A gap after a checked segment means that its last batches were lost without a trace.
-            if !is_whole || checked_end.is_some_and(|end| end != *base) {
+            if !is_whole || checked_end.is_some_and(|end| end != listed.base_offset) {
                 is_whole = false;
-                if self.opening.one_unsynced_batch && segment.file_size()? > 0 {
+                if self.opening.one_unsynced_batch && listed.log_bytes > 0 {
                     let reason = "does not follow the segment before it, whose end is damaged or missing";
                     return Err(StorageError::corrupt(&segment.path, 0, reason));
                 }
@@ -107,11 +105,11 @@ impl Recovery<'_> {
             }
             checked_end = None;
             self.writer.begin(self.opening.now);
-            if self.must_check(&segment, bases.get(index + 1))? {
-                is_whole = self.check(&segment)?;
+            if self.must_check(listed, next) {
+                is_whole = self.check(&segment, next.is_some())?;
                 checked_end = Some(segment.end().offset);
             } else {
-                self.trust(&segment, bases.get(index + 1))?;
+                self.trust(&segment, listed, (next, &listing.snapshots))?;
             }
             self.segments.push(Arc::new(segment));
         }
@@ -128,61 +126,79 @@ impl Recovery<'_> {
         self.segments.last().map_or(Offset(0), |segment| segment.end().offset)
     }
 
-    fn must_check(&self, segment: &Segment, next: Option<&Offset>) -> Result<bool, StorageError> {
+    fn must_check(&self, listed: &ListedSegment, next: Option<Offset>) -> bool {
         let recovery_point = self.opening.recovery_point.unwrap_or(Offset(0));
-        let is_durable = self.opening.clean || next.is_some_and(|next| *next < recovery_point);
+        let is_durable = self.opening.clean || next.is_some_and(|next| next <= recovery_point);
         // A finished segment has an entry in its time index, or lost it.
-        Ok(!is_durable || next.is_some() && segment.times.len() == 0 && segment.file_size()? > 0)
+        let is_indexed =
+            listed.index_bytes.is_some() && listed.time_index_bytes.is_some_and(|bytes| bytes > 0);
+        !is_durable || listed.log_bytes > 0 && next.is_some() && !is_indexed
     }
 
-    /// Takes a segment as it is: it ends where the next one begins, or where its last whole batch does.
-    fn trust(&mut self, segment: &Segment, next: Option<&Offset>) -> Result<(), StorageError> {
-        let size = segment.file_size()?;
+    /// Takes a segment as it is: it ends where the next one begins, or where the last stop said.
+    fn trust(
+        &mut self,
+        segment: &Segment,
+        listed: &ListedSegment,
+        (next, snapshots): (Option<Offset>, &[Offset]),
+    ) -> Result<(), StorageError> {
+        let size = listed.log_bytes;
         let position = u32::try_from(size)
             .map_err(|_| StorageError::corrupt(&segment.path, size, "segment is too large"))?;
-        match next {
-            Some(next) => {
-                let max_timestamp = segment.times.last()?.map_or(-1, |entry| entry.timestamp);
-                segment.set_max_timestamp(Timestamp(max_timestamp));
-                segment.set_end(SegmentEnd { position, offset: *next });
+        segment.set_checkpointed(position);
+        let stopped_at = self.opening.recovery_point.filter(|end| {
+            *end > segment.base_offset && snapshots.contains(end) && listed.time_index_bytes > Some(0)
+        });
+        match next.or(stopped_at) {
+            Some(offset) if position > 0 || next.is_some() => {
+                segment.leave_max_timestamp();
+                segment.set_end(SegmentEnd { position, offset });
+                self.writer.is_resumed = false;
                 Ok(())
             }
-            None => match self.writer.resume(segment, position) {
+            _ => match self.writer.resume(segment, position) {
                 Err(StorageError::Corrupt { .. }) => {
                     self.writer.begin(self.opening.now);
-                    self.check(segment).map(|_| ())
+                    self.check(segment, false).map(|_| ())
                 }
                 resumed => resumed,
             },
         }
     }
 
-    /// Reads the whole segment and cuts it before the first damage. True when there was none.
-    fn check(&mut self, segment: &Segment) -> Result<bool, StorageError> {
-        segment.offsets.truncate(|_| false)?;
-        segment.times.truncate(|_| false)?;
-        let mut end = SegmentEnd { position: 0, offset: segment.base_offset };
-        let mut batches = BatchCheck::new(segment, 0);
-        for found in &mut batches {
-            let (position, batch) = found?;
-            let header = batch.header();
-            let next = position + batch.size_bytes() as u64;
-            let is_next = header.base_offset == end.offset || !self.opening.one_unsynced_batch;
-            let follows = header.base_offset >= end.offset && is_next && header.last_offset_delta >= 0;
-            let Some(next) = u32::try_from(next).ok().filter(|_| follows) else { break };
-            let place = (end.position, batch_size(header));
-            self.writer.see(segment, (header.max_timestamp, header.last_offset()), place);
-            self.begin_epoch(header.leader_epoch, header.base_offset);
-            end = SegmentEnd { position: next, offset: header.next_offset() };
+    /// Reads what may not be durable of the segment, or all of it, and cuts it before the first damage. True when there
+    /// was none.
+    fn check(&mut self, segment: &Segment, is_finished: bool) -> Result<bool, StorageError> {
+        let size = segment.file_size()?;
+        let from = self.sound_until(segment, size)?;
+        let mut batches = BatchCheck::new(segment, from);
+        let mut end = self.scan(segment, from, &mut batches)?;
+        if from > 0 && end.position == from {
+            // What the index vouches for is damaged: everything before it is to be looked at.
+            self.writer.begin(self.opening.now);
+            segment.offsets.truncate(|_| false)?;
+            segment.times.truncate(|_| false)?;
+            batches = BatchCheck::new(segment, 0);
+            end = self.scan(segment, 0, &mut batches)?;
         }
+        self.scanned_bytes += u64::from(end.position.saturating_sub(from));
         segment.set_end(end);
         segment.set_max_timestamp(self.writer.max_timestamp.0);
-        self.writer.seal(segment)?;
         let reason = batches
             .damage()
             .map_or("batch does not follow the one before".to_owned(), |damage| damage.to_string());
-        let (position, size) = (u64::from(end.position), segment.file_size()?);
-        if size == position {
+        let position = u64::from(end.position);
+        let is_whole = size == position;
+        let is_indexed = segment.offsets.len() > 0;
+        if is_finished || !is_whole || is_indexed {
+            self.writer.seal(segment)?;
+        }
+        if is_indexed && self.opening.recovery_point.is_some_and(|point| point > segment.base_offset) {
+            // Below the recovery point indexes are durable, whether they were before or not.
+            segment.offsets.sync()?;
+            segment.times.sync()?;
+        }
+        if is_whole {
             return Ok(true);
         }
         self.refuse_damage(segment, position, &reason)?;
@@ -191,6 +207,63 @@ impl Recovery<'_> {
         // Were the cut lost in the next crash, old batches could seem to follow new ones.
         segment.sync()?;
         Ok(false)
+    }
+
+    /// Takes in the batches from position `from` on, up to the first that is not whole or does not follow; yields the
+    /// end of the last.
+    fn scan(
+        &mut self,
+        segment: &Segment,
+        from: u32,
+        batches: &mut BatchCheck<'_>,
+    ) -> Result<SegmentEnd, StorageError> {
+        segment.set_checkpointed(from);
+        let mut end = SegmentEnd { position: from, offset: segment.base_offset };
+        for found in batches {
+            let (position, batch) = found?;
+            let header = batch.header();
+            let next = position + batch.size_bytes() as u64;
+            let is_first = from > 0 && position == u64::from(from);
+            let is_next = is_first || header.base_offset == end.offset || !self.opening.one_unsynced_batch;
+            let follows = header.base_offset >= end.offset && is_next && header.last_offset_delta >= 0;
+            let Some(next) = u32::try_from(next).ok().filter(|_| follows) else { break };
+            let place = (end.position, batch_size(header));
+            self.writer.see(segment, (header.max_timestamp, header.last_offset()), place);
+            self.begin_epoch(header.leader_epoch, header.base_offset);
+            end = SegmentEnd { position: next, offset: header.next_offset() };
+        }
+        Ok(end)
+    }
+
+    /// The position up to which the indexes vouch for the segment: that of the last entry below the recovery point.
+    /// Later entries are removed, all of them where the last one does not tell the truth.
+    fn sound_until(&mut self, segment: &Segment, size: u64) -> Result<u32, StorageError> {
+        let recovery_point = self.opening.recovery_point.unwrap_or(Offset(0));
+        let relative = u32::try_from(recovery_point - segment.base_offset).unwrap_or(0);
+        let entry = segment.offsets.keep_sound(|entry| entry.relative_offset < relative)?;
+        let time = segment.times.keep_sound(|entry| entry.relative_offset < relative)?;
+        let header = |position: u32| -> Result<Option<BatchHeader>, StorageError> {
+            let mut walk = segment.walk(position, u32::try_from(size).unwrap_or(u32::MAX));
+            match walk.next().transpose() {
+                Ok(found) => Ok(found.map(|(_, header)| header)),
+                Err(StorageError::Corrupt { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        if let (Some(entry), Some(time)) = (entry, time)
+            && header(entry.position)?.is_some_and(|header| {
+                header.last_offset() - segment.base_offset == entry.relative_offset.into()
+            })
+            && let Some(first) = header(0)?
+        {
+            let offset = segment.base_offset + i64::from(time.relative_offset);
+            self.writer.max_timestamp = (Timestamp(time.timestamp), offset);
+            self.writer.first_timestamp = Some(first.max_timestamp);
+            return Ok(entry.position);
+        }
+        segment.offsets.truncate(|_| false)?;
+        segment.times.truncate(|_| false)?;
+        Ok(0)
     }
 
     /// Fails where damage cannot be what a crash left of the last batch.
@@ -229,10 +302,32 @@ impl Writer {
     fn new(config: LogConfig, now: Timestamp) -> Self {
         Self {
             config,
+            is_resumed: true,
             unindexed_bytes: 0,
             max_timestamp: (Timestamp(-1), Offset(-1)),
             first_timestamp: None,
             opened: now,
+        }
+    }
+
+    /// Looks at the end of the active segment, where that was put off at the start.
+    pub(super) fn resume_once(&mut self, active: &Segment) -> Result<(), StorageError> {
+        if self.is_resumed {
+            return Ok(());
+        }
+        let end = active.end();
+        self.begin(self.opened);
+        let found = self.resume(active, end.position).map(|()| active.end());
+        self.is_resumed = found.as_ref().is_ok_and(|found| *found == end);
+        if !self.is_resumed {
+            active.set_end(end);
+        }
+        match found {
+            Ok(found) if found != end => {
+                let reason = format!("it ends at offset {}, not at {}", found.offset, end.offset);
+                Err(StorageError::corrupt(&active.path, end.position.into(), reason))
+            }
+            found => found.map(drop),
         }
     }
 

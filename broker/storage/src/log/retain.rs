@@ -32,7 +32,7 @@ impl Log {
     ) -> Result<usize, StorageError> {
         let removed = {
             let mut writer = self.lock();
-            let count = self.count_old(now, retention, high_watermark);
+            let count = self.count_old(now, retention, high_watermark)?;
             if count == self.segment_count() {
                 self.roll(&mut writer, self.end_offset(), now)?;
             }
@@ -43,23 +43,33 @@ impl Log {
         Ok(removed.len())
     }
 
-    fn count_old(&self, now: Timestamp, retention: Retention, high_watermark: Offset) -> usize {
-        let segments = self.segments.load_full();
+    fn count_old(
+        &self,
+        now: Timestamp,
+        retention: Retention,
+        high_watermark: Offset,
+    ) -> Result<usize, StorageError> {
         let mut excess = retention.bytes_max.map(|max| self.size_bytes().saturating_sub(max));
         let is_old = |segment: &Segment| {
-            let timestamp = segment.max_timestamp();
-            retention.age_ms_max.is_some_and(|max| timestamp.0 >= 0 && now.ms_since(timestamp) > max)
+            let Some(max) = retention.age_ms_max else { return Ok(false) };
+            let timestamp = segment.max_timestamp()?;
+            Ok::<_, StorageError>(timestamp.0 >= 0 && now.ms_since(timestamp) > max)
         };
         let mut too_many = |segment: &Segment| {
             let left = excess.and_then(|excess| excess.checked_sub(segment.end().position.into()));
             excess = left.or(excess.map(|_| 0));
             left.is_some()
         };
-        let is_deletable = |segment: &&Arc<Segment>| {
+        let mut count = 0;
+        for segment in self.segments.load_full().iter() {
             let end = segment.end();
-            end.position > 0 && end.offset <= high_watermark && (is_old(segment) || too_many(segment))
-        };
-        segments.iter().take_while(is_deletable).count()
+            let is_whole = end.position > 0 && end.offset <= high_watermark;
+            if !is_whole || !(is_old(segment)? || too_many(segment)) {
+                break;
+            }
+            count += 1;
+        }
+        Ok(count)
     }
 
     /// Moves the log start up to `offset` and deletes segments that lie below it entirely.
@@ -80,6 +90,7 @@ impl Log {
     }
 
     /// Removes the record at `offset` and everything after it, from its batch on. Yields whether there was any.
+    /// The recovery point moves back: whoever keeps it writes it down before the next append.
     ///
     /// # Errors
     /// Of the disk. The log must then be opened again.
@@ -92,6 +103,8 @@ impl Log {
             return Ok(true);
         }
         let mut writer = self.lock();
+        writer.resume_once(&self.active())?;
+        self.truncations.fetch_add(1, Ordering::AcqRel);
         let segments = self.segments.load_full();
         let kept = segments.partition_point(|segment| segment.base_offset < offset);
         let (mut list, removed) = (segments[..kept].to_vec(), &segments[kept..]);
@@ -118,6 +131,7 @@ impl Log {
     /// Of the disk. The log must then be opened again.
     pub fn truncate_fully(&self, offset: Offset) -> Result<(), StorageError> {
         let mut writer = self.lock();
+        self.truncations.fetch_add(1, Ordering::AcqRel);
         let removed = self.segments.load_full();
         // The new segment may have the name of an old one.
         for segment in removed.iter() {
@@ -150,7 +164,10 @@ impl Log {
     }
 
     fn forget_after(&self, offset: Offset, removed: &[Arc<Segment>]) -> Result<(), StorageError> {
-        self.recovery_point.fetch_min(offset.0, Ordering::AcqRel);
+        // The batch of `offset` may have begun before it.
+        let end = self.end_offset().min(offset);
+        self.durable_end.fetch_min(end.0, Ordering::AcqRel);
+        self.recovery_point.fetch_min(end.0, Ordering::AcqRel);
         self.names_changed.fetch_add(1, Ordering::AcqRel);
         for segment in removed {
             segment.remove(&*self.disk)?;

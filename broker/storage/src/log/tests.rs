@@ -91,6 +91,26 @@ fn assert_holds_exactly(log: &Log, start: i64) {
     assert!(records.iter().all(|(offset, value)| *value == format!("value {offset}")));
 }
 
+/// The indexes lead to every record by its timestamp.
+fn assert_found_by_time(log: &Log) {
+    for offset in (0..log.end_offset().0).step_by(3) {
+        let found = log.offset_for_timestamp(Timestamp(START + offset), Offset(i64::MAX)).unwrap();
+        assert_eq!(found.map(|found| found.offset), Some(Offset(offset)));
+    }
+}
+
+/// The epochs are those of the batches.
+fn assert_epochs_begin(log: &Log) {
+    let mut begun = Vec::<EpochStart>::new();
+    log.headers_from(Offset(0), |header| {
+        if begun.last().is_none_or(|last| last.epoch < header.leader_epoch) {
+            begun.push(EpochStart { epoch: header.leader_epoch, start_offset: header.base_offset });
+        }
+    })
+    .unwrap();
+    assert_eq!(**log.epochs(), begun);
+}
+
 #[test]
 fn appended_records_are_read_back_across_segments() {
     let log = mk_filled(&MemDisk::new(), 100);
@@ -337,25 +357,36 @@ fn newest_whole_producer_snapshot_is_found() {
     assert_eq!(log.producer_snapshot().unwrap(), Some((Offset(0), vec![entry])), "5 is no segment's");
 }
 
-/// Appends with a flush now and then until the disk stops; yields the end that was acknowledged and the end that was
-/// flushed.
-fn run_until_failure(disk: &MemDisk) -> (Offset, Offset) {
-    let (mut acknowledged, mut flushed) = (Offset(0), Offset(0));
+/// What a log promised before the disk stopped.
+#[derive(Debug, Default)]
+struct Promised {
+    acknowledged: Offset,
+    flushed: Offset,
+    recovery_point: Offset,
+}
+
+/// Appends with a flush or a checkpoint now and then until the disk stops.
+fn run_until_failure(disk: &MemDisk) -> Promised {
+    let mut promised = Promised::default();
     let opened = Log::open(Arc::new(disk.clone()), Path::new(FOLDER), mk_config(), Opening::default());
-    let Ok(log) = opened else { return (acknowledged, flushed) };
-    for index in 0..30 {
+    let Ok(log) = opened else { return promised };
+    for index in 0..40 {
         match append(&log, 1 + index % 4, i32::try_from(index / 10).unwrap()) {
-            Ok(appended) => acknowledged = appended.end_offset,
+            Ok(appended) => promised.acknowledged = appended.end_offset,
             Err(_) => break,
         }
-        if index % 7 == 6 {
-            match log.flush() {
-                Ok(()) => flushed = acknowledged,
-                Err(_) => break,
-            }
+        let flushed = match index {
+            4 | 6 | 13 | 27 => log.flush(),
+            8 | 20 | 21 | 34 => log.checkpoint(),
+            _ => continue,
+        };
+        if flushed.is_err() {
+            break;
         }
+        promised.flushed = promised.acknowledged;
+        promised.recovery_point = log.recovery_point();
     }
-    (acknowledged, flushed)
+    promised
 }
 
 fn changes_of_a_run() -> u64 {
@@ -369,12 +400,15 @@ fn killed_process_keeps_what_was_acknowledged_at_every_write() {
     for step in 0..changes_of_a_run() {
         let disk = MemDisk::new();
         disk.fail_after(step);
-        let (acknowledged, _) = run_until_failure(&disk);
-        let log = open(&disk.crash(Survival::All), Opening::default());
-        assert!(log.end_offset() >= acknowledged, "step {step}: {} of {acknowledged}", log.end_offset());
-        assert_holds_exactly(&log, 0);
-        append(&log, 2, 9).unwrap();
-        assert_holds_exactly(&log, 0);
+        let Promised { acknowledged, recovery_point, .. } = run_until_failure(&disk);
+        for recovery_point in [None, Some(recovery_point)] {
+            let log = open(&disk.crash(Survival::All), Opening { recovery_point, ..Opening::default() });
+            assert!(log.end_offset() >= acknowledged, "step {step}: {} of {acknowledged}", log.end_offset());
+            assert_holds_exactly(&log, 0);
+            assert_found_by_time(&log);
+            append(&log, 2, 9).unwrap();
+            assert_holds_exactly(&log, 0);
+        }
     }
 }
 
@@ -383,11 +417,11 @@ fn crashed_machine_keeps_what_was_flushed_at_every_write() {
     for step in 0..changes_of_a_run() {
         let disk = MemDisk::new();
         disk.fail_after(step);
-        let (_, flushed) = run_until_failure(&disk);
+        let Promised { flushed, recovery_point, .. } = run_until_failure(&disk);
         let seeds = (0..8).map(|seed| Survival::Some(step * 8 + seed));
         for survival in seeds.chain([Survival::None]) {
             let crashed = disk.crash(survival);
-            for recovery_point in [None, Some(flushed)] {
+            for recovery_point in [None, Some(recovery_point)] {
                 let log = open(&crashed, Opening { recovery_point, ..Opening::default() });
                 assert!(
                     log.end_offset() >= flushed,
@@ -395,6 +429,8 @@ fn crashed_machine_keeps_what_was_flushed_at_every_write() {
                     log.end_offset()
                 );
                 assert_holds_exactly(&log, 0);
+                assert_found_by_time(&log);
+                assert_epochs_begin(&log);
                 append(&log, 2, 9).unwrap();
                 assert_holds_exactly(&log, 0);
                 log.truncate_to(log.end_offset() + -2).unwrap();
@@ -407,7 +443,7 @@ fn crashed_machine_keeps_what_was_flushed_at_every_write() {
 fn crash_during_recovery_is_recovered() {
     let disk = MemDisk::new();
     disk.fail_after(changes_of_a_run() - 1);
-    let (acknowledged, _) = run_until_failure(&disk);
+    let Promised { acknowledged, .. } = run_until_failure(&disk);
     let torn = disk.crash(Survival::All);
     for step in 0..40 {
         let disk = torn.crash(Survival::All);
@@ -416,6 +452,100 @@ fn crash_during_recovery_is_recovered() {
         let log = open(&disk.crash(Survival::All), Opening::default());
         assert!(log.end_offset() >= acknowledged);
         assert_holds_exactly(&log, 0);
+    }
+}
+
+#[test]
+fn crash_makes_the_next_start_read_what_follows_the_recovery_point() {
+    let disk = MemDisk::new();
+    let log = mk_log(&disk);
+    log.set_config(LogConfig { segment_bytes: 1 << 20, ..mk_config() });
+    for _ in 0..200 {
+        append(&log, 3, 0).unwrap();
+    }
+    log.checkpoint().unwrap();
+    let (before, recovery_point) = (log.size_bytes(), Some(log.recovery_point()));
+    assert_eq!((log.recovery_point(), log.unchecked_bytes()), (log.end_offset(), 0));
+    for _ in 0..5 {
+        append(&log, 3, 0).unwrap();
+    }
+    let written = log.size_bytes() - before;
+    for survival in [Survival::All, Survival::None] {
+        let crashed = disk.crash(survival);
+        let whole = open(&crashed.crash(Survival::All), Opening::default());
+        let opened = open(&crashed, Opening { recovery_point, ..Opening::default() });
+        assert_eq!(opened.end_offset(), whole.end_offset());
+        assert_eq!(whole.scanned_bytes(), whole.size_bytes());
+        let interval = u64::from(mk_config().index_interval_bytes) + 2 * before / 200;
+        assert!(opened.scanned_bytes() <= written + interval, "{} bytes", opened.scanned_bytes());
+        assert_holds_exactly(&opened, 0);
+        assert_found_by_time(&opened);
+    }
+}
+
+#[test]
+fn damage_below_the_recovery_point_is_not_hidden_by_it() {
+    let disk = MemDisk::new();
+    let log = mk_log(&disk);
+    log.set_config(LogConfig { segment_bytes: 1 << 20, ..mk_config() });
+    for _ in 0..50 {
+        append(&log, 3, 0).unwrap();
+    }
+    log.checkpoint().unwrap();
+    let last = log.segments.load()[0].offsets.last().unwrap().unwrap();
+    let path = log.segments.load()[0].path.clone();
+    // A byte of a record in the batch that the last index entry leads to.
+    disk.open(&path, Open::Existing).unwrap().write_all_at(&[b"?"], u64::from(last.position) + 70).unwrap();
+    let recovery_point = Some(log.recovery_point());
+    let opened = open(&disk, Opening { recovery_point, ..Opening::default() });
+    assert!(opened.end_offset() < log.end_offset() && opened.end_offset() > Offset(0));
+    assert_eq!(opened.repair().unwrap().position, u64::from(last.position));
+    assert_holds_exactly(&opened, 0);
+}
+
+/// What a partition does to stop: a producer snapshot at the end, then the log.
+fn stop(log: &Log) -> Opening {
+    log.write_producer_snapshot(log.end_offset(), &[]).unwrap();
+    log.close().unwrap();
+    let recovery_point = Some(log.recovery_point());
+    assert_eq!(recovery_point, Some(log.end_offset()));
+    Opening { clean: true, recovery_point, ..Opening::default() }
+}
+
+#[test]
+fn start_after_an_orderly_stop_opens_no_file_of_a_segment() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 100);
+    let opening = stop(&log);
+    let before = disk.opens();
+    let opened = open(&disk, opening);
+    assert_eq!(disk.opens() - before, 1, "the epochs");
+    assert_eq!((opened.end_offset(), opened.size_bytes()), (log.end_offset(), log.size_bytes()));
+    assert_eq!(opened.scanned_bytes(), 0);
+    opened.close().unwrap();
+    assert_eq!(disk.opens() - before, 1, "nothing to close either");
+    let end = opened.end_offset();
+    append(&opened, 3, 0).unwrap();
+    assert_eq!(opened.end_offset(), end + 3);
+    assert_holds_exactly(&opened, 0);
+    assert_found_by_time(&opened);
+    let opened = open(&disk, stop(&opened));
+    let newest = opened.offset_of_max_timestamp(Offset(i64::MAX)).unwrap().unwrap();
+    assert_eq!(newest.offset, Offset(end.0 + 2));
+}
+
+#[test]
+fn end_that_the_last_stop_did_not_leave_refuses_appends() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 10);
+    let opening = stop(&log);
+    let path = log.segments.load().last().unwrap().path.clone();
+    let file = disk.open(&path, Open::Existing).unwrap();
+    file.set_len(file.len().unwrap() - 1).unwrap();
+    let opened = open(&disk, opening);
+    for _ in 0..2 {
+        assert!(matches!(append(&opened, 1, 0), Err(StorageError::Corrupt { .. })));
+        assert_eq!(opened.end_offset(), log.end_offset());
     }
 }
 
@@ -448,11 +578,12 @@ proptest! {
                 0..=3 => assert!(append(&log, 1 + argument % 5, 0).is_ok()),
                 4 => assert!(log.truncate_to(Offset(start + (end - start) * argument / 100)).is_ok()),
                 5 => log.advance_start(Offset(start + (end - start) * argument / 100)).unwrap(),
-                6 => log.flush().unwrap(),
+                6 if argument % 2 == 0 => log.flush().unwrap(),
+                6 => log.checkpoint().unwrap(),
                 _ => {
                     let start_offset = Some(log.start_offset());
                     let clean = argument % 2 == 0;
-                    if clean { log.close().unwrap() }
+                    if clean { stop(&log); }
                     let recovery_point = Some(log.recovery_point());
                     log = open(&disk, Opening { clean, recovery_point, start_offset, ..Opening::default() });
                     prop_assert_eq!((log.start_offset().0, log.end_offset().0), (start, end));

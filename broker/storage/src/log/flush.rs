@@ -1,0 +1,155 @@
+//! What makes a log durable, and how far a crash makes the next start read.
+//!
+//! | call | syncs | moves |
+//! |---|---|---|
+//! | [`Log::flush`] | records; of finished segments the indexes too | the durable end; the recovery point to the active segment |
+//! | [`Log::checkpoint`] | the active segment's indexes as well | the recovery point to the end |
+//!
+//! A recovery point promises more than records: the start after a crash trusts indexes and epochs below it.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use milena_protocol::Offset;
+
+use super::{Log, epochs};
+use crate::error::{Context, StorageError};
+use crate::index::{Index, OffsetEntry, TimeEntry};
+
+impl Log {
+    /// The records below are durable.
+    pub fn durable_end(&self) -> Offset {
+        Offset(self.durable_end.load(Ordering::Acquire))
+    }
+
+    /// Where the start after a crash begins to read, if this is given to it.
+    pub fn recovery_point(&self) -> Offset {
+        Offset(self.recovery_point.load(Ordering::Acquire))
+    }
+
+    /// Bytes of the active segment that the start after a crash would have to read.
+    pub fn unchecked_bytes(&self) -> u32 {
+        self.segments.load().last().map_or(0, |active| active.unchecked_bytes())
+    }
+
+    /// Makes everything that was appended before the call durable.
+    ///
+    /// # Errors
+    /// Of the disk. What was not durable before must then be taken as lost: the kernel reports a failed write once.
+    pub fn flush(&self) -> Result<(), StorageError> {
+        let truncations = self.truncations.load(Ordering::Acquire);
+        let (durable, indexed) = (self.durable_end(), self.recovery_point());
+        let segments = self.segments.load_full();
+        let Some((active, finished)) = segments.split_last() else { return Ok(()) };
+        let end = active.end().offset;
+        for segment in finished.iter().filter(|segment| segment.end().offset > indexed) {
+            // Its records may be durable, but not that the file ends with them.
+            segment.sync()?;
+            segment.offsets.sync()?;
+            segment.times.sync()?;
+        }
+        if end > durable {
+            active.sync()?;
+        }
+        self.sync_names()?;
+        if active.base_offset > indexed {
+            self.sync_epochs()?;
+            self.reach(&self.recovery_point, active.base_offset, truncations);
+        }
+        self.reach(&self.durable_end, end, truncations);
+        Ok(())
+    }
+
+    /// [`Log::flush`], and moves the recovery point to the end that the log had when this was called.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn checkpoint(&self) -> Result<(), StorageError> {
+        self.checkpoint_with(Index::sync_written, Index::sync_written)
+    }
+
+    fn checkpoint_with(
+        &self,
+        sync_offsets: fn(&Index<OffsetEntry>) -> Result<(), StorageError>,
+        sync_times: fn(&Index<TimeEntry>) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let truncations = self.truncations.load(Ordering::Acquire);
+        let (active, end) = {
+            let mut writer = self.lock();
+            let active = self.active();
+            writer.resume_once(&active)?;
+            // Entries that come later are those of later batches.
+            writer.seal(&active)?;
+            let end = active.end();
+            (active, end)
+        };
+        self.flush()?;
+        sync_offsets(&active.offsets)?;
+        sync_times(&active.times)?;
+        self.sync_epochs()?;
+        active.set_checkpointed(end.position);
+        self.reach(&self.recovery_point, end.offset, truncations);
+        Ok(())
+    }
+
+    /// Flushes and brings the active segment's indexes to disk. The log can then be opened as `clean`.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub fn close(&self) -> Result<(), StorageError> {
+        if !self.was_written() {
+            return Ok(());
+        }
+        let is_empty = self.size_bytes() == 0 && self.segment_count() == 1;
+        if is_empty && self.recovery_point() == self.end_offset() {
+            return self.flush();
+        }
+        self.active().cut_excess()?;
+        self.checkpoint_with(Index::sync, Index::sync)
+    }
+
+    /// Whether anything was appended or removed, or had to be read, since the log was opened as `clean`.
+    pub fn was_written(&self) -> bool {
+        self.lock().is_resumed
+    }
+
+    /// Moves `point` up to `offset`, unless the log was cut meanwhile: what is below may then be other records.
+    fn reach(&self, point: &AtomicI64, offset: Offset, truncations: u64) {
+        let _writer = self.lock();
+        if self.truncations.load(Ordering::Acquire) == truncations {
+            point.fetch_max(offset.0, Ordering::AcqRel);
+        }
+    }
+
+    /// Another flush that finds the same change must sync too: it may not count on one that has not ended, or failed.
+    fn sync_names(&self) -> Result<(), StorageError> {
+        once(&self.names_changed, &self.names_synced, || {
+            self.disk.sync_dir(&self.folder).context("sync folder", &self.folder)?;
+            match self.folder.parent() {
+                Some(parent) => self.disk.sync_dir(parent).context("sync folder", parent),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn sync_epochs(&self) -> Result<(), StorageError> {
+        once(&self.epochs_changed, &self.epochs_synced, || {
+            // A change in between writes the file again, and would be undone.
+            let _writer = self.lock();
+            epochs::save(&*self.disk, &self.folder, &self.epochs.load(), true)
+        })
+    }
+}
+
+/// Does `sync` where something changed that no sync has covered.
+fn once(
+    changed: &AtomicU64,
+    synced: &AtomicU64,
+    sync: impl FnOnce() -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    let change = changed.load(Ordering::Acquire);
+    if synced.load(Ordering::Acquire) < change {
+        sync()?;
+        synced.fetch_max(change, Ordering::AcqRel);
+    }
+    Ok(())
+}
