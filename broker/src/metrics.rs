@@ -15,6 +15,10 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::dispatch;
 
+mod storage;
+
+pub(crate) use storage::StorageMetrics;
+
 /// Upper bounds of the request time histogram, in seconds.
 const REQUEST_SECONDS: [f64; 12] =
     [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0];
@@ -40,6 +44,7 @@ struct Series {
     received: Counter,
     sent: Counter,
     connections: Family<ListenerLabel, Gauge>,
+    storage: StorageMetrics,
 }
 
 /// One open connection; dropping it counts it out.
@@ -75,7 +80,8 @@ impl Metrics {
             .map(|key| apis.iter().find(|api| api.key == key))
             .map(|api| api.map(|api| time.get_or_create_owned(&ApiLabel { api: api.name })))
             .collect();
-        Self(Arc::new(Series { registry, requests, received, sent, connections }))
+        let storage = StorageMetrics::register(&mut registry);
+        Self(Arc::new(Series { registry, requests, received, sent, connections, storage }))
     }
 
     /// Counts an answered request.
@@ -99,6 +105,11 @@ impl Metrics {
         let gauge = self.0.connections.get_or_create_owned(&ListenerLabel { listener: listener.to_owned() });
         gauge.inc();
         OpenConnection(gauge)
+    }
+
+    /// What the logs count.
+    pub(crate) fn storage(&self) -> StorageMetrics {
+        self.0.storage.clone()
     }
 
     /// The text exposition of every series.

@@ -18,7 +18,7 @@ use milena_core::partition::{AppendOrigin, AppendPlan, Leadership, Replica, Rest
 use milena_protocol::records::{
     Compression, RecordBatch, Rejection, TimestampRule, ValidationRules, validate_produced,
 };
-use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp, TopicId};
+use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp};
 use milena_storage::{Log, LogConfig, Placed, StorageError};
 use tokio::sync::watch;
 
@@ -64,7 +64,6 @@ pub(crate) struct ProduceTerms {
 /// A replica that this broker hosts.
 pub(crate) struct Partition {
     pub(crate) topic: ByteString,
-    pub(crate) topic_id: TopicId,
     pub(crate) index: PartitionIndex,
     log: Log,
     state: Mutex<Replica>,
@@ -158,7 +157,7 @@ impl Partition {
 
     /// Makes the records durable where `flush.messages` asks for it.
     fn flush_if_due(&self, config: &TopicConfig) -> Result<(), ErrorCode> {
-        if self.log.end_offset() - self.log.recovery_point() < config.flush_messages {
+        if self.log.end_offset() - self.log.durable_end() < config.flush_messages {
             return Ok(());
         }
         self.flush().map_err(|error| self.storage_failed(&error))
@@ -241,9 +240,9 @@ impl Partition {
     }
 
     /// Takes over a changed configuration of the topic.
-    pub(crate) fn configure(&self, config: TopicConfig) {
+    pub(crate) fn configure(&self, config: Arc<TopicConfig>) {
         self.log.set_config(log_config(&config));
-        self.config.store(Arc::new(config));
+        self.config.store(config);
     }
 
     fn publish(&self, state: &Replica) {

@@ -7,6 +7,7 @@
 //! The quorum locks and formats the log directory before it comes here. `__cluster_metadata-0` in it belongs to the
 //! quorum and is left alone.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,19 +16,23 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use bytestring::ByteString;
 use milena_core::config::Properties;
+use milena_core::config::effective::TopicConfig;
 use milena_core::metadata::{MetadataDelta, MetadataImage, PartitionImage, TopicImage};
 use milena_core::partition::Leadership;
 use milena_protocol::{ErrorCode, NodeId, PartitionIndex, TopicId, Uuid};
-use milena_storage::{CleanShutdown, Disk, Opening, PartitionKey, StorageError, dir};
+use milena_storage::{CleanShutdown, Disk, Opening, PartitionKey, dir};
 
 use crate::config::{Config, LiveProperties};
+use crate::metrics::StorageMetrics;
 use crate::partition::{Opened, Partition};
 
+mod checkpoints;
 mod deletion;
 mod maintain;
 mod producer_ids;
 mod recover;
 
+use checkpoints::{Known, Written};
 pub(crate) use deletion::NewStart;
 use producer_ids::ProducerIds;
 use recover::key_of;
@@ -45,6 +50,10 @@ struct Inner {
     /// The last run ended in order.
     is_clean: bool,
     hosted: ArcSwap<Hosted>,
+    /// Logs that should be here and could not be opened at the start.
+    unopened: Mutex<BTreeMap<PartitionKey, Known>>,
+    written: Written,
+    metrics: StorageMetrics,
     /// One change at a time.
     changes: Mutex<()>,
     producer_ids: ProducerIds,
@@ -63,7 +72,12 @@ type HostedTopic = BTreeMap<PartitionIndex, Arc<Partition>>;
 
 impl Partitions {
     /// Takes over a log directory that the quorum has locked and formatted. No log is opened yet.
-    pub(crate) fn open(config: &Config, disk: Arc<dyn Disk>, live: LiveProperties) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        config: &Config,
+        disk: Arc<dyn Disk>,
+        live: LiveProperties,
+        metrics: StorageMetrics,
+    ) -> anyhow::Result<Self> {
         let folder = config.log_dir.clone();
         disk.create_dir_all(&folder).with_context(|| format!("make log directory {}", folder.display()))?;
         let is_clean = CleanShutdown::take(&*disk, &folder)?.is_some();
@@ -75,6 +89,9 @@ impl Partitions {
             live,
             is_clean,
             hosted: ArcSwap::default(),
+            unopened: Mutex::default(),
+            written: Written::default(),
+            metrics,
             changes: Mutex::new(()),
             producer_ids: ProducerIds::default(),
         })))
@@ -85,8 +102,10 @@ impl Partitions {
         let hosted = self.0.hosted.load();
         match hosted.by_name.get(topic).and_then(|partitions| partitions.get(&index)) {
             Some(partition) => Ok(partition.clone()),
-            None if hosted.image.partition(topic, index).is_some() => Err(ErrorCode::NotLeaderOrFollower),
-            None => Err(ErrorCode::UnknownTopicOrPartition),
+            None => Err(match hosted.image.partition(topic, index) {
+                Some(image) => self.0.absence(image),
+                None => ErrorCode::UnknownTopicOrPartition,
+            }),
         }
     }
 
@@ -96,7 +115,7 @@ impl Partitions {
         match hosted.by_id.get(&topic).and_then(|partitions| partitions.get(&index)) {
             Some(partition) => Ok(partition.clone()),
             None => Err(match hosted.image.topic_by_id(topic).map(|topic| topic.partition(index)) {
-                Some(Some(_)) => ErrorCode::NotLeaderOrFollower,
+                Some(Some(image)) => self.0.absence(image),
                 Some(None) => ErrorCode::UnknownTopicOrPartition,
                 None => ErrorCode::UnknownTopicId,
             }),
@@ -105,7 +124,7 @@ impl Partitions {
 
     /// Every partition here.
     pub(crate) fn all(&self) -> Vec<Arc<Partition>> {
-        self.0.hosted.load().by_id.values().flat_map(|topic| topic.values()).cloned().collect()
+        self.0.hosted.load().partitions().cloned().collect()
     }
 
     /// Brings what is here in line with `image`, which differs by `delta` from the one before.
@@ -116,9 +135,7 @@ impl Partitions {
         // A topic may be created again under the name of one that is deleted, so the old folders move first.
         let deleted: Vec<_> = delta.deleted_topics.iter().flat_map(|topic| hosted.remove(topic)).collect();
         self.0.delete(&deleted);
-        if !deleted.is_empty() {
-            self.0.forget_checkpoints(&hosted);
-        }
+        self.0.forget(&delta.deleted_topics, &hosted);
         let mut removed = Vec::new();
         for topic in &delta.created_topics {
             self.host(&mut hosted, topic, &mut removed);
@@ -129,7 +146,7 @@ impl Partitions {
         self.configure(&hosted, delta);
         self.0.delete(&removed);
         if !removed.is_empty() {
-            self.0.forget_checkpoints(&hosted);
+            self.0.write_without_deleted(&hosted);
         }
         self.0.hosted.store(Arc::new(hosted));
     }
@@ -138,6 +155,8 @@ impl Partitions {
     fn host(&self, hosted: &mut Hosted, topic: &TopicImage, removed: &mut Vec<Arc<Partition>>) {
         let mut partitions =
             hosted.by_id.get(&topic.id).map(|topic| HostedTopic::clone(topic)).unwrap_or_default();
+        let config = OnceCell::new();
+        let config = || config.get_or_init(|| self.0.topic_config(&hosted.image, &topic.name)).clone();
         for (index, image) in topic.partitions() {
             if !image.replicas.contains(&self.0.node_id) {
                 removed.extend(partitions.remove(&index));
@@ -145,7 +164,8 @@ impl Partitions {
             }
             let partition = match partitions.get(&index) {
                 Some(partition) => Ok(partition.clone()),
-                None => self.0.make_partition(&hosted.image, topic, index).map(Arc::new),
+                None if self.0.is_unopened(topic, index) => continue,
+                None => self.0.make_partition(topic, index, config()).map(Arc::new),
             };
             match partition {
                 Ok(partition) => {
@@ -165,14 +185,19 @@ impl Partitions {
         let changed = delta.changed_topic_configs().filter_map(|name| hosted.by_name.get(name));
         let topics: Vec<&Arc<HostedTopic>> =
             if all { hosted.by_name.values().collect() } else { changed.collect() };
-        for partition in topics.into_iter().flat_map(|topic| topic.values()) {
-            let config = hosted.image.topic_config(self.0.node_id, &partition.topic, &self.0.properties);
-            partition.configure(config);
+        for topic in topics {
+            let Some((_, first)) = topic.first_key_value() else { continue };
+            let config = self.0.topic_config(&hosted.image, &first.topic);
+            topic.values().for_each(|partition| partition.configure(config.clone()));
         }
     }
 }
 
 impl Hosted {
+    fn partitions(&self) -> impl Iterator<Item = &Arc<Partition>> {
+        self.by_id.values().flat_map(|topic| topic.values())
+    }
+
     fn put(&mut self, topic: &TopicImage, partitions: HostedTopic) {
         let partitions = Arc::new(partitions);
         self.by_id.insert(topic.id, partitions.clone());
@@ -187,39 +212,77 @@ impl Hosted {
 }
 
 impl Inner {
+    /// Why a partition of the image is not here.
+    fn absence(&self, image: &PartitionImage) -> ErrorCode {
+        let belongs_here = image.replicas.contains(&self.node_id);
+        if belongs_here { ErrorCode::KafkaStorageError } else { ErrorCode::NotLeaderOrFollower }
+    }
+
+    fn is_unopened(&self, topic: &TopicImage, index: PartitionIndex) -> bool {
+        let unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner);
+        !unopened.is_empty() && unopened.contains_key(&key(topic, index))
+    }
+
+    fn topic_config(&self, image: &MetadataImage, topic: &str) -> Arc<TopicConfig> {
+        Arc::new(image.topic_config(self.node_id, topic, &self.properties))
+    }
+
     /// Opens a partition that is new here. A folder of its name can only be left from another topic.
     fn make_partition(
         &self,
-        image: &MetadataImage,
         topic: &TopicImage,
         index: PartitionIndex,
+        config: Arc<TopicConfig>,
     ) -> anyhow::Result<Partition> {
-        let key = PartitionKey { topic: topic.name.to_string(), index };
-        let folder = self.folder.join(key.to_string());
-        if dir::read_topic_id(&*self.disk, &folder)?.is_some_and(|id| id != topic.id) {
-            self.set_aside(&key, &folder)?;
-        }
-        Ok(self.open_partition(image, topic, index, Opening::default())?)
+        let known = Known { opening: Opening::default(), high_watermark: None };
+        self.open_partition(topic, index, config, known)
     }
 
+    /// Opens the log of a partition, or makes it. What is `known` counts only if the log is that of this topic.
     fn open_partition(
         &self,
-        image: &MetadataImage,
         topic: &TopicImage,
         index: PartitionIndex,
-        opening: Opening,
-    ) -> Result<Partition, StorageError> {
-        let key = PartitionKey { topic: topic.name.to_string(), index };
-        Partition::open(Opened {
+        config: Arc<TopicConfig>,
+        known: Known,
+    ) -> anyhow::Result<Partition> {
+        let key = key(topic, index);
+        let folder = self.folder.join(key.to_string());
+        let found = dir::read_topic_id(&*self.disk, &folder)?;
+        let is_other = found.is_some_and(|id| id != topic.id);
+        if is_other {
+            self.set_aside(&key, &folder)?;
+        }
+        let known =
+            if is_other { Known { opening: Opening::default(), high_watermark: None } } else { known };
+        Ok(Partition::open(Opened {
             disk: &self.disk,
-            folder: &self.folder.join(key.to_string()),
+            folder: &folder,
             node_id: self.node_id,
             topic: topic.name.clone(),
             topic_id: topic.id,
             index,
-            config: image.topic_config(self.node_id, &topic.name, &self.properties),
-            opening,
-        })
+            config,
+            opening: known.opening,
+            high_watermark: known.high_watermark,
+            has_topic_id: found.is_some() && !is_other,
+        })?)
+    }
+
+    /// Takes deleted topics out of what the files beside the logs say.
+    fn forget(&self, deleted: &[TopicImage], hosted: &Hosted) {
+        if deleted.is_empty() {
+            return;
+        }
+        let is_deleted = |key: &PartitionKey| deleted.iter().any(|topic| *topic.name == *key.topic);
+        self.unopened.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| !is_deleted(key));
+        self.write_without_deleted(hosted);
+    }
+
+    fn write_without_deleted(&self, hosted: &Hosted) {
+        if let Err(error) = self.write_checkpoints(hosted) {
+            tracing::error!(%error, "cannot take a deleted log out of the checkpoints");
+        }
     }
 
     fn take_role(&self, partition: &Partition, image: &PartitionImage) {
@@ -257,6 +320,10 @@ impl Inner {
             }
         });
     }
+}
+
+fn key(topic: &TopicImage, index: PartitionIndex) -> PartitionKey {
+    PartitionKey { topic: topic.name.to_string(), index }
 }
 
 #[cfg(test)]

@@ -16,11 +16,12 @@ use milena_protocol::messages::produce::{
 };
 use milena_protocol::records::{BatchBuilder, Compression, NewRecord, RecordBatch, batches};
 use milena_protocol::{ErrorCode, ProducerEpoch, ProducerId, Records, Timestamp, Uuid};
-use milena_tests::{TestBroker, eventually, frame};
+use milena_tests::{Flavor, TestBroker, eventually, frame};
 
 use crate::PATIENCE;
 
 mod pitfalls;
+mod recovery;
 mod tools;
 
 const TOPIC: &str = "truck_gps";

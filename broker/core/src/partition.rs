@@ -2,7 +2,7 @@
 //!
 //! | call | when | effect |
 //! |---|---|---|
-//! | [`Replica::replay`], [`Replica::restore`] | a log is opened | producers and log end are rebuilt |
+//! | [`Replica::replay`], [`Replica::restore`] ... | a log is opened | producers, log end and high watermark are rebuilt |
 //! | [`Replica::lead`] | the metadata image names this node as leader | appends are possible in that epoch |
 //! | [`Replica::resign`] | it names another, or nobody | appends are refused |
 //! | [`Replica::plan_append`] | a batch is to be appended | none; says where it goes, or that it is there already |
@@ -103,6 +103,11 @@ impl Replica {
     pub fn replay(&mut self, header: &BatchHeader, now: Timestamp) {
         self.producers.apply(header, header.base_offset, now);
         self.log_end = self.log_end.max(header.next_offset());
+    }
+
+    /// Takes over what the last run knew to be committed. The log may end before it after a crash.
+    pub fn restore_high_watermark(&mut self, offset: Offset) {
+        self.high_watermark = self.high_watermark.max(offset.min(self.log_end));
     }
 
     /// Becomes leader, or learns of a changed ISR in the same epoch.

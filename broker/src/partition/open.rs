@@ -22,9 +22,16 @@ pub(crate) struct Opened<'a> {
     pub(crate) topic: ByteString,
     pub(crate) topic_id: TopicId,
     pub(crate) index: PartitionIndex,
-    pub(crate) config: TopicConfig,
+    pub(crate) config: Arc<TopicConfig>,
     pub(crate) opening: Opening,
+    /// What the last run knew to be committed.
+    pub(crate) high_watermark: Option<Offset>,
+    /// The folder names the topic's id already.
+    pub(crate) has_topic_id: bool,
 }
+
+/// Bytes of a log's active segment from which on a checkpoint syncs it, so that a crash makes the next start read less.
+const CHECKPOINT_BYTES: u32 = 16 << 20;
 
 impl Partition {
     /// Opens or makes the log in the folder and rebuilds the producers from the newest snapshot and what follows it.
@@ -32,7 +39,7 @@ impl Partition {
         let now = now();
         let opening = Opening { now, ..opened.opening };
         let log = Log::open(opened.disk.clone(), opened.folder, log_config(&opened.config), opening)?;
-        if dir::read_topic_id(&**opened.disk, opened.folder)? != Some(opened.topic_id) {
+        if !opened.has_topic_id {
             dir::write_topic_id(&**opened.disk, opened.folder, opened.topic_id)?;
         }
         if let Some(repair) = log.repair() {
@@ -42,6 +49,7 @@ impl Partition {
         }
         let mut replica = Replica::new(opened.node_id, log.end_offset());
         restore_producers(&log, &mut replica, now)?;
+        replica.restore_high_watermark(opened.high_watermark.unwrap_or_default().max(log.start_offset()));
         let progress = Progress {
             high_watermark: replica.high_watermark(),
             leader_epoch: LeaderEpoch::NONE,
@@ -49,11 +57,10 @@ impl Partition {
         };
         Ok(Self {
             topic: opened.topic,
-            topic_id: opened.topic_id,
             index: opened.index,
             log,
             state: Mutex::new(replica),
-            config: ArcSwap::from_pointee(opened.config),
+            config: ArcSwap::new(opened.config),
             progress: watch::Sender::new(progress),
             flushed_at: AtomicI64::new(now.0),
             is_retired: Mutex::new(false),
@@ -63,6 +70,9 @@ impl Partition {
     /// Makes everything durable, so that the next start reads nothing.
     pub(crate) fn close(&self) -> Result<(), StorageError> {
         let state = self.lock();
+        if !self.log.was_written() {
+            return Ok(());
+        }
         // An empty snapshot too saves the next start from looking for producers in the whole log.
         if self.log.end_offset() > Offset::ZERO {
             self.log.write_producer_snapshot(self.log.end_offset(), &entries(&state))?;
@@ -73,12 +83,37 @@ impl Partition {
     /// Makes finished segments durable; the active one too where `flush.ms` asks for it.
     pub(crate) fn flush_if_old(&self) -> Result<(), StorageError> {
         let flushed_at = Timestamp(self.flushed_at.load(Ordering::Relaxed));
-        let is_due = now().ms_since(flushed_at) >= self.config.load().flush_ms;
         let is_finished = self.log.recovery_point() < self.log.active_base_offset();
-        if is_finished || is_due && self.log.recovery_point() < self.log.end_offset() {
+        let is_due = || now().ms_since(flushed_at) >= self.config.load().flush_ms;
+        if is_finished || self.log.durable_end() < self.log.end_offset() && is_due() {
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// Moves the recovery point to the end where it fell far behind.
+    pub(crate) fn checkpoint_if_far(&self) -> Result<(), StorageError> {
+        if self.log.unchecked_bytes() < CHECKPOINT_BYTES {
+            return Ok(());
+        }
+        let is_retired = self.is_retired.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_retired {
+            return Ok(());
+        }
+        // Producers are then found without reading what the recovery point covers.
+        let offset = {
+            let state = self.lock();
+            let offset = state.log_end();
+            self.write_snapshot(&state, offset);
+            offset
+        };
+        self.log.remove_other_snapshots(offset)?;
+        self.log.checkpoint()
+    }
+
+    /// Bytes that were read and checked when the log was opened.
+    pub(crate) fn scanned_bytes(&self) -> u64 {
+        self.log.scanned_bytes()
     }
 
     /// Stops leading for good and gives the folder up to `take`. No file is made or removed by its name afterwards.
@@ -123,7 +158,7 @@ impl Partition {
         Ok(self.log.start_offset())
     }
 
-    /// Below this offset everything is durable.
+    /// Where the start after a crash begins to read.
     pub(crate) fn recovery_point(&self) -> Offset {
         self.log.recovery_point()
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use milena_core::config::Properties;
 use milena_core::metadata::MetadataImage;
 use milena_protocol::records::{BatchBuilder, NewRecord, batches};
-use milena_protocol::{NodeId, ProducerEpoch, ProducerId, Uuid};
+use milena_protocol::{NodeId, ProducerEpoch, ProducerId, TopicId, Uuid};
 use milena_storage::{Disk, MemDisk, Opening, Survival};
 
 use super::*;
@@ -27,8 +27,10 @@ fn open(disk: &MemDisk, change: impl Fn(&mut TopicConfig), opening: Opening) -> 
         topic: "truck_gps".into(),
         topic_id: TopicId(Uuid::max()),
         index: PartitionIndex(0),
-        config,
+        config: Arc::new(config),
         opening,
+        high_watermark: None,
+        has_topic_id: false,
     })
     .unwrap();
     lead(&partition, 0, &[1]);
@@ -186,7 +188,7 @@ fn retention_follows_the_topics_configuration() {
     assert_eq!(partition.clean().unwrap(), 0);
     let mut config = TopicConfig::clone(&partition.config.load());
     config.retention_bytes = 500;
-    partition.configure(config);
+    partition.configure(Arc::new(config));
     assert!(partition.clean().unwrap() > 0);
     assert!(partition.log_start_offset() > Offset(0));
     assert_eq!(partition.earliest().offset, partition.log_start_offset());

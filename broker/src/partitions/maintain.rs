@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use milena_core::config::broker::{coordinators, log};
+use milena_core::config::broker::{coordinators, log, server};
+use milena_storage::StorageError;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -12,18 +13,31 @@ use super::Partitions;
 /// How often finished segments are looked for; also the resolution of `flush.ms`.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Writes one of the files beside the logs.
+type Write = fn(&Partitions) -> Result<(), StorageError>;
+
 impl Partitions {
     /// Starts the background work, which ends with `stop`.
     pub(crate) fn maintain(&self, tasks: &TaskTracker, stop: &CancellationToken) {
         let properties = &self.0.properties;
         let retention = millis(properties.long(&log::LOG_RETENTION_CHECK_INTERVAL_MS));
-        let checkpoint = millis(properties.int(&log::LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS).into());
+        let interval = |key| millis(properties.int(key).into());
+        let recovery_points = interval(&log::LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS);
+        let start_offsets = interval(&log::LOG_FLUSH_START_OFFSET_CHECKPOINT_INTERVAL_MS);
+        let high_watermarks = millis(properties.long(&server::REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS));
         self.every(FLUSH_INTERVAL, (tasks, stop), Self::flush);
-        self.every(checkpoint, (tasks, stop), |partitions| {
-            if let Err(error) = partitions.write_checkpoints() {
-                tracing::error!(%error, "cannot write checkpoints");
-            }
-        });
+        let checkpoints: [(Duration, Write); 3] = [
+            (recovery_points, Self::write_recovery_points),
+            (start_offsets, Self::write_start_offsets),
+            (high_watermarks, Self::write_high_watermarks),
+        ];
+        for (interval, write) in checkpoints {
+            self.every(interval, (tasks, stop), move |partitions| {
+                if let Err(error) = write(partitions) {
+                    tracing::error!(%error, "cannot write checkpoints");
+                }
+            });
+        }
         self.every(retention, (tasks, stop), Self::clean);
         let expiry = millis(properties.int(&coordinators::PRODUCER_ID_EXPIRATION_CHECK_INTERVAL_MS).into());
         self.every(expiry, (tasks, stop), Self::expire_producers);

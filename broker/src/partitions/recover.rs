@@ -1,30 +1,74 @@
 //! Start and stop: open every log at once, close every log at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use milena_core::config::broker::log;
+use milena_core::config::effective::TopicConfig;
 use milena_core::metadata::{MetadataImage, TopicImage};
-use milena_protocol::{Offset, PartitionIndex, Uuid};
-use milena_storage::dir::{self, DELETED_SUFFIX, Offsets};
-use milena_storage::{CleanShutdown, Opening, PartitionKey, StorageError};
+use milena_protocol::{PartitionIndex, TopicId, Uuid};
+use milena_storage::dir::{self, DELETED_SUFFIX};
+use milena_storage::{CleanShutdown, Opening, PartitionKey};
 
-use super::{Hosted, HostedTopic, Inner, Partitions};
+use super::{Hosted, HostedTopic, Inner, Known, Partitions, key};
+use crate::metrics::StorageMetrics;
 use crate::partition::{Partition, now};
 
 /// The metadata log, which is the quorum's.
 const METADATA_TOPIC: &str = "__cluster_metadata";
 /// Ending of the folder of a log that the metadata does not know.
 const STRAY_SUFFIX: &str = "-stray";
-/// Logs opened or closed at a time. They wait for the disk, not for the processor.
-const WORKERS: usize = 8;
+/// Between two lines about the progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A log to open.
+/// A log to open, or to make where nothing is known of it.
 struct Job<'a> {
     topic: &'a TopicImage,
     index: PartitionIndex,
-    opening: Opening,
+    config: Arc<TopicConfig>,
+    known: Option<Known>,
+}
+
+/// How far the start came.
+struct Progress<'a> {
+    metrics: &'a StorageMetrics,
+    logs: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    opened: usize,
+    scanned_bytes: u64,
+    told: Instant,
+}
+
+impl<'a> Progress<'a> {
+    fn new(metrics: &'a StorageMetrics, logs: usize) -> Self {
+        metrics.recovery_begins(logs);
+        let state = Mutex::new(State { opened: 0, scanned_bytes: 0, told: Instant::now() });
+        Self { metrics, logs, state }
+    }
+
+    fn opened(&self, scanned_bytes: u64) {
+        self.metrics.recovered(scanned_bytes);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.opened += 1;
+        state.scanned_bytes += scanned_bytes;
+        if state.told.elapsed() >= PROGRESS_INTERVAL {
+            state.told = Instant::now();
+            let (opened, logs, scanned_bytes) = (state.opened, self.logs, state.scanned_bytes);
+            tracing::info!(opened, logs, scanned_bytes, "opening logs");
+        }
+    }
+
+    fn ended(&self, (started, clean): (Instant, bool), unopened: usize) {
+        let scanned_bytes = self.state.lock().unwrap_or_else(PoisonError::into_inner).scanned_bytes;
+        let (logs, elapsed_ms) = (self.logs, started.elapsed().as_millis());
+        tracing::info!(logs, clean, unopened, scanned_bytes, elapsed_ms, "logs opened");
+    }
 }
 
 impl Partitions {
@@ -32,7 +76,7 @@ impl Partitions {
     /// the first `apply`.
     pub(crate) async fn recover(&self, image: &MetadataImage) -> anyhow::Result<()> {
         let (partitions, image) = (self.clone(), image.clone());
-        tokio::task::spawn_blocking(move || partitions.0.recover(image)).await.context("recover logs")?
+        tokio::task::spawn_blocking(move || partitions.0.recover(&image)).await.context("recover logs")?
     }
 
     /// Makes every log durable and marks the directory clean. `broker_epoch` is the one of this run.
@@ -45,26 +89,15 @@ impl Partitions {
 
     fn close_blocking(&self, broker_epoch: i64) -> anyhow::Result<()> {
         let (disk, folder) = (&*self.0.disk, &self.0.folder);
-        let closed = in_parallel(self.all(), |partition| {
+        let closed = in_parallel(self.all(), self.0.threads(), |partition| {
             partition.close().with_context(|| format!("close {}-{}", partition.topic, partition.index))
         });
         closed.into_iter().collect::<anyhow::Result<Vec<()>>>()?;
-        self.write_checkpoints()?;
-        CleanShutdown { broker_epoch }.write(disk, folder)?;
+        self.0.write_checkpoints(&self.0.hosted.load())?;
+        if self.0.unopened.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            CleanShutdown { broker_epoch }.write(disk, folder)?;
+        }
         Ok(())
-    }
-
-    /// Writes how far each log is durable and where it starts.
-    pub(super) fn write_checkpoints(&self) -> anyhow::Result<()> {
-        // No change in between: what is deleted must not come back into the files.
-        let _one = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(self.0.write_checkpoints(&self.0.hosted.load())?)
-    }
-
-    /// Writes where each log starts.
-    pub(super) fn write_start_offsets(&self) -> Result<(), StorageError> {
-        let _one = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.write_start_offsets(&self.0.hosted.load())
     }
 }
 
@@ -72,79 +105,89 @@ pub(super) fn key_of(partition: &Partition) -> PartitionKey {
     PartitionKey { topic: partition.topic.to_string(), index: partition.index }
 }
 
-impl Hosted {
-    fn offsets(&self, offset: fn(&Partition) -> Offset) -> Offsets {
-        let all = self.by_id.values().flat_map(|topic| topic.values());
-        all.map(|partition| (key_of(partition), offset(partition))).collect()
-    }
-}
-
 impl Inner {
-    /// Takes what was deleted out of the checkpoints, before a partition of the same name is there: they would give it
-    /// the log start of its predecessor after a crash.
-    pub(super) fn forget_checkpoints(&self, hosted: &Hosted) {
-        if let Err(error) = self.write_checkpoints(hosted) {
-            tracing::error!(%error, "cannot take a deleted log out of the checkpoints");
-        }
+    /// Threads that open or close logs.
+    fn threads(&self) -> usize {
+        let threads = self.live.current().int(&log::NUM_RECOVERY_THREADS_PER_DATA_DIR);
+        usize::try_from(threads).unwrap_or(1).max(1)
     }
 
-    fn write_checkpoints(&self, hosted: &Hosted) -> Result<(), StorageError> {
-        dir::write_recovery_points(&*self.disk, &self.folder, &hosted.offsets(Partition::recovery_point))?;
-        self.write_start_offsets(hosted)
-    }
-
-    fn write_start_offsets(&self, hosted: &Hosted) -> Result<(), StorageError> {
-        dir::write_start_offsets(&*self.disk, &self.folder, &hosted.offsets(Partition::log_start_offset))
-    }
-
-    fn recover(&self, image: MetadataImage) -> anyhow::Result<()> {
-        let started = now();
-        let known = self.sort_folders(&image)?;
-        let recovery_points = dir::read_recovery_points(&*self.disk, &self.folder)?;
-        let start_offsets = dir::read_start_offsets(&*self.disk, &self.folder)?;
-        let opening = |key: &PartitionKey| Opening {
-            clean: self.is_clean,
-            recovery_point: recovery_points.get(key).copied(),
-            start_offset: start_offsets.get(key).copied(),
-            now: started,
-            ..Opening::default()
-        };
+    fn recover(&self, image: &MetadataImage) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let known = self.known_logs(image)?;
         let mut jobs = Vec::new();
         for topic in image.topics() {
+            let config = self.topic_config(image, &topic.name);
             for (index, _) in topic.partitions().filter(|(_, image)| image.replicas.contains(&self.node_id)) {
-                let key = PartitionKey { topic: topic.name.to_string(), index };
-                let opening = if known.contains(&key) { opening(&key) } else { Opening::default() };
-                jobs.push(Job { topic, index, opening });
+                let known = known.get(&key(topic, index)).copied();
+                jobs.push(Job { topic, index, config: config.clone(), known });
             }
         }
-        let count = jobs.len();
-        let opened = in_parallel(jobs, |job| {
-            self.open_partition(&image, job.topic, job.index, job.opening)
-                .with_context(|| format!("open {}-{}", job.topic.name, job.index))
+        let progress = Progress::new(&self.metrics, jobs.len());
+        let opened = in_parallel(jobs, self.threads(), |job| {
+            let partition = self.open_job(&job);
+            progress.opened(partition.as_ref().map_or(0, Partition::scanned_bytes));
+            (job.topic.id, partition)
         });
+        let mut by_topic = BTreeMap::<TopicId, HostedTopic>::new();
+        for (topic, partition) in opened {
+            let here = by_topic.entry(topic).or_default();
+            here.extend(partition.map(|partition| (partition.index, Arc::new(partition))));
+        }
         let mut hosted = Hosted { image: image.clone(), ..Hosted::default() };
-        let mut partitions = opened.into_iter().collect::<anyhow::Result<Vec<Partition>>>()?;
-        partitions.sort_by(|a, b| (&a.topic, a.index).cmp(&(&b.topic, b.index)));
         for topic in image.topics() {
-            let here: HostedTopic = partitions
-                .extract_if(.., |partition| partition.topic_id == topic.id)
-                .map(|partition| (partition.index, Arc::new(partition)))
-                .collect();
+            let here = by_topic.remove(&topic.id).unwrap_or_default();
             for (index, image) in topic.partitions() {
                 here.get(&index).into_iter().for_each(|partition| self.take_role(partition, image));
             }
             hosted.put(topic, here);
         }
         self.hosted.store(Arc::new(hosted));
-        let elapsed_ms = now().ms_since(started);
-        tracing::info!(partitions = count, clean = self.is_clean, elapsed_ms, "logs opened");
+        let unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner).len();
+        progress.ended((started, self.is_clean), unopened);
         Ok(())
+    }
+
+    /// A log that cannot be opened is left out: it must not keep the others from being served.
+    fn open_job(&self, job: &Job<'_>) -> Option<Partition> {
+        let known = job.known.unwrap_or(Known { opening: Opening::default(), high_watermark: None });
+        match self.open_partition(job.topic, job.index, job.config.clone(), known) {
+            Ok(partition) => Some(partition),
+            Err(error) => {
+                let (topic, partition) = (&job.topic.name, job.index.0);
+                tracing::error!(%topic, partition, error = format!("{error:#}"), "cannot open log, it stays offline");
+                let mut unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner);
+                unopened.insert(key(job.topic, job.index), known);
+                None
+            }
+        }
+    }
+
+    /// The logs of the image that are in the directory, and what the files beside them say.
+    fn known_logs(&self, image: &MetadataImage) -> anyhow::Result<HashMap<PartitionKey, Known>> {
+        let opened = now();
+        let (disk, folder) = (&*self.disk, &self.folder);
+        let recovery_points = dir::read_recovery_points(disk, folder)?;
+        let start_offsets = dir::read_start_offsets(disk, folder)?;
+        let high_watermarks = dir::read_high_watermarks(disk, folder)?;
+        let known = |key: PartitionKey| {
+            let opening = Opening {
+                clean: self.is_clean,
+                recovery_point: recovery_points.get(&key).copied(),
+                start_offset: start_offsets.get(&key).copied(),
+                now: opened,
+                ..Opening::default()
+            };
+            let high_watermark = high_watermarks.get(&key).copied();
+            (key, Known { opening, high_watermark })
+        };
+        Ok(self.sort_folders(image)?.into_iter().map(known).collect())
     }
 
     /// Tells apart the folders of the directory: logs of the image stay and are returned, half-deleted ones are removed,
     /// others are set aside.
-    fn sort_folders(&self, image: &MetadataImage) -> anyhow::Result<BTreeSet<PartitionKey>> {
-        let mut known = BTreeSet::new();
+    fn sort_folders(&self, image: &MetadataImage) -> anyhow::Result<Vec<PartitionKey>> {
+        let mut known = Vec::new();
         let mut deleted = Vec::new();
         let entries =
             self.disk.list(&self.folder).with_context(|| format!("list {}", self.folder.display()))?;
@@ -156,7 +199,7 @@ impl Inner {
             }
             match PartitionKey::of_folder(&entry.name) {
                 Some(key) if key.topic == METADATA_TOPIC => {}
-                Some(key) if self.belongs_here(image, &key, &folder)? => drop(known.insert(key)),
+                Some(key) if self.is_replica(image, &key) => known.push(key),
                 Some(key) => self.set_aside(&key, &folder)?,
                 None => {}
             }
@@ -165,13 +208,9 @@ impl Inner {
         Ok(known)
     }
 
-    fn belongs_here(&self, image: &MetadataImage, key: &PartitionKey, folder: &Path) -> anyhow::Result<bool> {
-        let Some(topic) = image.topic(&key.topic) else { return Ok(false) };
-        let is_replica =
-            topic.partition(key.index).is_some_and(|partition| partition.replicas.contains(&self.node_id));
-        // A crash may come between the folder and the file that names the topic's id; there are no records then.
-        let same_topic = dir::read_topic_id(&*self.disk, folder)?.is_none_or(|id| id == topic.id);
-        Ok(is_replica && same_topic)
+    fn is_replica(&self, image: &MetadataImage, key: &PartitionKey) -> bool {
+        let partition = image.partition(&key.topic, key.index);
+        partition.is_some_and(|partition| partition.replicas.contains(&self.node_id))
     }
 
     /// Kafka deletes such logs; here an operator's mistake with volumes must not cost data.
@@ -183,8 +222,8 @@ impl Inner {
 }
 
 /// Does `work` on every item, a few at a time; the results are in no order.
-fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let workers = WORKERS.min(items.len());
+fn in_parallel<T: Send, R: Send>(items: Vec<T>, threads: usize, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let workers = threads.min(items.len());
     let queue = Mutex::new(items);
     let results = Mutex::new(Vec::new());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -36,7 +36,8 @@ async fn open(disk: &MemDisk, image: &MetadataImage) -> Partitions {
     let mut config = Config::load(None, &[], std::iter::empty()).unwrap();
     config.log_dir = "/memory/data".into();
     let live = LiveProperties::new(&config, image);
-    let partitions = Partitions::open(&config, Arc::new(disk.clone()), live).unwrap();
+    let partitions =
+        Partitions::open(&config, Arc::new(disk.clone()), live, StorageMetrics::default()).unwrap();
     partitions.recover(image).await.unwrap();
     partitions
 }
@@ -52,7 +53,7 @@ fn sole(partitions: &Partitions) -> Arc<Partition> {
 fn configure(partition: &Partition, change: impl Fn(&mut TopicConfig)) {
     let mut config = MetadataImage::default().topic_config(NodeId(1), TOPIC, &Properties::default());
     change(&mut config);
-    partition.configure(config);
+    partition.configure(Arc::new(config));
 }
 
 fn produce(partition: &Partition, timestamp: Timestamp) -> Offset {
@@ -83,7 +84,7 @@ async fn checkpoints_of_a_deleted_topic_do_not_hide_records_of_the_next() {
         produce(&old, crate::partition::now());
     });
     assert!(old.clean().unwrap() > 0);
-    partitions.write_checkpoints().unwrap();
+    partitions.0.write_checkpoints(&partitions.0.hosted.load()).unwrap();
     change(&partitions, &first, &second);
     for offset in 0..3 {
         assert_eq!(produce(&sole(&partitions), crate::partition::now()), Offset(offset));

@@ -73,12 +73,14 @@ impl Log {
             self.remove_producer_snapshots(|offset| offset > end)?;
             offsets.retain(|offset| *offset <= end);
         }
-        for offset in offsets.into_iter().rev() {
+        for offset in offsets.iter().rev().copied() {
             let path = segment_path(self.folder(), offset, EXTENSION);
             let contents = self.disk().read(&path).context("read", &path)?;
             if let Some(entries) = decode(&contents) {
                 // Those of earlier stops are of no use any more; a segment's own is, for a truncation.
-                self.remove_other_snapshots(offset)?;
+                if offsets.iter().any(|at| *at < offset && !self.is_segment_base(*at)) {
+                    self.remove_other_snapshots(offset)?;
+                }
                 return Ok(Some((offset, entries)));
             }
             self.disk().remove_file(&path).context("remove", &path)?;

@@ -1,0 +1,130 @@
+//! The files of offsets beside the logs: recovery points, log starts, high watermarks; one line for each partition.
+//!
+//! They are written from time to time, where anything changed, and at an orderly stop. Lines of logs that could not be
+//! opened are carried over: what they say must hold when the logs can be opened again.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use milena_protocol::Offset;
+use milena_storage::dir::{self, Offsets};
+use milena_storage::{Disk, Opening, PartitionKey, StorageError};
+
+use super::recover::key_of;
+use super::{Hosted, Inner, Partitions};
+use crate::partition::Partition;
+
+/// What the files said of a log at the start.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    pub(super) opening: Opening,
+    pub(super) high_watermark: Option<Offset>,
+}
+
+/// One of the files.
+struct File {
+    write: fn(&dyn Disk, &Path, &Offsets) -> Result<(), StorageError>,
+    offset: fn(&Partition) -> Offset,
+    known: fn(&Known) -> Option<Offset>,
+}
+
+const RECOVERY_POINTS: File = File {
+    write: dir::write_recovery_points,
+    offset: Partition::recovery_point,
+    known: |known| known.opening.recovery_point,
+};
+const START_OFFSETS: File = File {
+    write: dir::write_start_offsets,
+    offset: Partition::log_start_offset,
+    known: |known| known.opening.start_offset,
+};
+const HIGH_WATERMARKS: File = File {
+    write: dir::write_high_watermarks,
+    offset: Partition::high_watermark,
+    known: |known| known.high_watermark,
+};
+
+/// Fingerprints of what the files say now; 0 where that is not known.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    recovery_points: AtomicU64,
+    start_offsets: AtomicU64,
+    high_watermarks: AtomicU64,
+}
+
+impl Partitions {
+    /// Moves recovery points that fell far behind, and writes all of them.
+    pub(super) fn write_recovery_points(&self) -> Result<(), StorageError> {
+        for partition in self.all() {
+            partition.checkpoint_if_far()?;
+        }
+        self.write_offsets(&RECOVERY_POINTS, &self.0.written.recovery_points)
+    }
+
+    /// Writes where each log starts.
+    pub(super) fn write_start_offsets(&self) -> Result<(), StorageError> {
+        self.write_offsets(&START_OFFSETS, &self.0.written.start_offsets)
+    }
+
+    /// Writes what is committed.
+    pub(super) fn write_high_watermarks(&self) -> Result<(), StorageError> {
+        self.write_offsets(&HIGH_WATERMARKS, &self.0.written.high_watermarks)
+    }
+
+    fn write_offsets(&self, file: &File, written: &AtomicU64) -> Result<(), StorageError> {
+        // No change in between: what is deleted must not come back into the files.
+        let _one = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.write_offsets(&self.0.hosted.load(), (file, written))
+    }
+}
+
+impl Inner {
+    /// Writes all files, whether anything changed or not.
+    ///
+    /// To be called too when a partition is deleted, before another of the same name is there: after a crash the files
+    /// would give it the log start of its predecessor.
+    pub(super) fn write_checkpoints(&self, hosted: &Hosted) -> Result<(), StorageError> {
+        let files = [
+            (&RECOVERY_POINTS, &self.written.recovery_points),
+            (&START_OFFSETS, &self.written.start_offsets),
+            (&HIGH_WATERMARKS, &self.written.high_watermarks),
+        ];
+        for (file, written) in files {
+            written.store(0, Ordering::Relaxed);
+            self.write_offsets(hosted, (file, written))?;
+        }
+        Ok(())
+    }
+
+    fn write_offsets(
+        &self,
+        hosted: &Hosted,
+        (file, written): (&File, &AtomicU64),
+    ) -> Result<(), StorageError> {
+        let fingerprint = hosted.fingerprint(file.offset);
+        if written.load(Ordering::Relaxed) == fingerprint {
+            return Ok(());
+        }
+        let mut offsets: Offsets =
+            hosted.partitions().map(|partition| (key_of(partition), (file.offset)(partition))).collect();
+        let unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = |(key, known): (&PartitionKey, &Known)| Some((key.clone(), (file.known)(known)?));
+        offsets.extend(unopened.iter().filter_map(known));
+        (file.write)(&*self.disk, &self.folder, &offsets)?;
+        written.store(fingerprint, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Hosted {
+    /// Tells two states apart without naming the partitions. Never 0.
+    fn fingerprint(&self, offset: fn(&Partition) -> Offset) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for partition in self.partitions() {
+            (std::ptr::from_ref(partition).addr(), offset(partition)).hash(&mut hasher);
+        }
+        hasher.finish() | 1
+    }
+}
