@@ -61,7 +61,7 @@ impl Broker {
             .with_context(|| format!("log directory {} is in use by another process", folder.display()))?;
         let quorum = quorum::start(config.clone(), disk.clone()).await?;
         let live = LiveProperties::new(&config, &quorum.committed());
-        let partitions = Partitions::open(&config, disk, live.clone(), metrics.storage())?;
+        let partitions = Partitions::open(&config, disk, live.clone(), metrics.storage.clone())?;
         partitions.recover(&quorum.committed()).await?;
         let broker = Arc::new(Self {
             node_id: config.node_id,

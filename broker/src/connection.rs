@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, Origin};
 use crate::dispatch::{self, Close};
+use crate::metrics::Timing;
 
 mod memory;
 mod write;
@@ -48,6 +49,7 @@ const CHARGED_FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request whose response has not left yet.
 struct InFlight {
+    timing: Timing,
     response: BoxFuture<'static, Result<Option<Encoder>, Close>>,
     done: Option<Result<Option<Encoder>, Close>>,
     _memory: Grant,
@@ -62,6 +64,9 @@ impl InFlight {
         }
     }
 }
+
+/// What became of a request, and when.
+type Answered = (Result<Option<Encoder>, Close>, Timing);
 
 /// Why a connection ended, for its one log line. `None` ends are ordinary.
 type End = Option<String>;
@@ -79,6 +84,7 @@ pub(crate) async fn serve(broker: Arc<Broker>, origin: Origin, stream: TcpStream
         buffer: BytesMut::new(),
         in_flight: VecDeque::new(),
         memory: Grant::default(),
+        read_at: Instant::now(),
     };
     if let Some(reason) = connection.run(&stop).await {
         tracing::info!(%peer, reason, "closed connection");
@@ -93,6 +99,8 @@ struct Connection {
     in_flight: VecDeque<InFlight>,
     /// Granted for the frame that is arriving now.
     memory: Grant,
+    /// When bytes came last.
+    read_at: Instant,
     frame_bytes_max: usize,
     idle: Option<Duration>,
 }
@@ -100,7 +108,7 @@ struct Connection {
 /// What the connection turns to next.
 enum Step {
     Read(usize),
-    Respond(Result<Option<Encoder>, Close>),
+    Respond(Answered),
     Stop,
     Idle,
 }
@@ -117,15 +125,14 @@ impl Connection {
             }
             match self.step(stop).await {
                 Ok(Step::Read(0)) => return self.end_of_stream(),
-                Ok(Step::Read(_) | Step::Stop) => {}
+                Ok(Step::Read(_)) => self.read_at = Instant::now(),
+                Ok(Step::Stop) => {}
                 Ok(Step::Idle) => return Some("idle for connections.max.idle.ms".to_owned()),
-                Ok(Step::Respond(Ok(None))) => {}
-                Ok(Step::Respond(Ok(Some(response)))) => {
-                    if let Err(reason) = self.write(response).await {
-                        return reason;
+                Ok(Step::Respond(answered)) => {
+                    if let Err(close) = self.respond(answered).await {
+                        return close.reason();
                     }
                 }
-                Ok(Step::Respond(Err(close))) => return close.reason(),
                 Err(error) => return ordinary(error),
             }
         }
@@ -191,10 +198,8 @@ impl Connection {
     /// Receives the rest of a large frame, charged for the room it makes. Requests in flight are answered first: their
     /// memory may be what this frame waits for.
     async fn receive_charged(&mut self, length: usize) -> Result<(), Close> {
-        while let Some(response) = front_if_any(&mut self.in_flight).await {
-            if let Some(response) = response? {
-                self.write(response).await.map_err(Close::from_end)?;
-            }
+        while let Some(answered) = front_if_any(&mut self.in_flight).await {
+            self.respond(answered).await?;
         }
         let mut patience = CHARGED_FRAME_TIMEOUT;
         while self.buffer.len() < 4 + length {
@@ -212,6 +217,7 @@ impl Connection {
             if read.map_err(Close::from_io)? == 0 {
                 return Err(Close::because(format!("stream ended with {missing} bytes of a frame missing")));
             }
+            self.read_at = Instant::now();
             // Only the client's time counts, not the wait for memory.
             patience = patience.saturating_sub(started.elapsed());
         }
@@ -219,24 +225,33 @@ impl Connection {
     }
 
     async fn start(&mut self, frame: Bytes, memory: Grant) -> Result<(), Close> {
-        self.broker.metrics.bytes_received(frame.len() + 4);
+        let bytes = frame.len() + 4;
         let request = frames::parse_request(frame).map_err(|error| Close::because(error.to_string()))?;
+        let requests = &self.broker.metrics.requests;
+        let mut timing = requests.started(request.key, bytes, self.read_at.into_std());
         let mut response = dispatch::dispatch(&self.broker, &self.origin, request)?;
         let done = match futures::poll!(&mut response) {
             std::task::Poll::Ready(result) => Some(result),
             std::task::Poll::Pending => None,
         };
-        self.in_flight.push_back(InFlight { response, done, _memory: memory });
+        self.broker.metrics.requests.polled(&mut timing, done.is_some());
+        self.in_flight.push_back(InFlight { timing, response, done, _memory: memory });
         Ok(())
     }
 
-    async fn write(&mut self, response: Encoder) -> Result<(), End> {
+    async fn respond(&mut self, (result, timing): Answered) -> Result<(), Close> {
+        let bytes = match result? {
+            Some(response) => Some(self.write(response).await.map_err(Close::from_end)?),
+            None => None,
+        };
+        self.broker.metrics.requests.finished(&timing, bytes);
+        Ok(())
+    }
+
+    async fn write(&mut self, response: Encoder) -> Result<usize, End> {
         let limit = self.idle.unwrap_or(Duration::MAX);
         match timeout(limit, write::response(&mut self.stream, response)).await {
-            Ok(Ok(bytes)) => {
-                self.broker.metrics.bytes_sent(bytes);
-                Ok(())
-            }
+            Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(error)) => Err(ordinary(error)),
             Err(_) => Err(Some("peer does not read its responses".to_owned())),
         }
@@ -244,21 +259,23 @@ impl Connection {
 }
 
 /// Resolves with the response at the front of the queue, never while the queue is empty. Cancel safe.
-async fn front(in_flight: &mut VecDeque<InFlight>) -> Result<Option<Encoder>, Close> {
+async fn front(in_flight: &mut VecDeque<InFlight>) -> Answered {
     match front_if_any(in_flight).await {
-        Some(response) => response,
+        Some(answered) => answered,
         None => std::future::pending().await,
     }
 }
 
-async fn front_if_any(in_flight: &mut VecDeque<InFlight>) -> Option<Result<Option<Encoder>, Close>> {
+async fn front_if_any(in_flight: &mut VecDeque<InFlight>) -> Option<Answered> {
     let first = in_flight.front_mut()?;
     let response = match first.done.take() {
         Some(done) => done,
         None => (&mut first.response).await,
     };
+    let mut timing = first.timing;
+    timing.answered();
     in_flight.pop_front();
-    Some(response)
+    Some((response, timing))
 }
 
 async fn sleep(duration: Option<Duration>) {

@@ -5,7 +5,6 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures::future::BoxFuture;
 use milena_protocol::frames::{self, RequestFrame};
@@ -166,13 +165,7 @@ pub(crate) fn dispatch(
         peer: origin.peer,
         listener: origin.listener.clone(),
     };
-    let (key, started, metrics) = (frame.key, Instant::now(), broker.metrics.clone());
-    let response = start(broker.clone(), context, frame)?;
-    Ok(Box::pin(async move {
-        let result = response.await;
-        metrics.request(key, started.elapsed());
-        result
-    }))
+    start(broker.clone(), context, frame)
 }
 
 fn decode<R: Request>(frame: &RequestFrame) -> Result<R, Close> {

@@ -1,121 +1,107 @@
-//! What the broker counts, in Prometheus form. Names are stable: `milena_` + noun + unit.
+//! What the broker counts, in Prometheus form; docs/metrics.md lists every metric and a test holds it against the page.
 //!
-//! Counting costs an atomic addition: the per-API series are made once and indexed by API key.
+//! Names are stable: `milena_` + noun + unit. What happens on the way of a request costs relaxed additions to atomics
+//! that were made before ([`Requests`], [`Traffic`] inside each partition); everything that already is a number somewhere
+//! (offsets, sizes, groups) is read when the page is asked for.
+//!
+//! The page is bounded: an API shows itself with its first request, and topics and partitions up to
+//! [`partitions::PARTITIONS_MAX`].
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
-use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, text};
+use prometheus_client::registry::Registry;
 
-use crate::dispatch;
+use crate::broker::Broker;
 
+mod connections;
+mod histogram;
+mod page;
+mod partitions;
+mod process;
+mod requests;
+mod state;
 mod storage;
 
+use connections::Connections;
+pub(crate) use histogram::Histogram;
+pub(crate) use partitions::Traffic;
+pub(crate) use requests::{Requests, Timing};
 pub(crate) use storage::StorageMetrics;
 
-/// Upper bounds of the request time histogram, in seconds.
-const REQUEST_SECONDS: [f64; 12] =
-    [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0];
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ApiLabel {
-    api: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ListenerLabel {
-    listener: String,
-}
+use page::Page;
 
 /// Handles to every series; clones share them.
 #[derive(Clone)]
 pub(crate) struct Metrics(Arc<Series>);
 
-struct Series {
-    registry: Registry,
-    /// Indexed by API key; `None` where the table has no such API.
-    requests: Vec<Option<Histogram>>,
-    received: Counter,
-    sent: Counter,
-    connections: Family<ListenerLabel, Gauge>,
-    storage: StorageMetrics,
+/// The series by noun.
+pub(crate) struct Series {
+    pub(crate) requests: Requests,
+    pub(crate) connections: Connections,
+    pub(crate) storage: StorageMetrics,
+    process: process::Process,
 }
 
-/// One open connection; dropping it counts it out.
-pub(crate) struct OpenConnection(Gauge<i64, AtomicI64>);
+impl std::ops::Deref for Metrics {
+    type Target = Series;
 
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.dec();
+    fn deref(&self) -> &Series {
+        &self.0
     }
 }
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let mut registry = Registry::with_prefix("milena");
-        let time = Family::<ApiLabel, Histogram, fn() -> Histogram>::new_with_constructor(|| {
-            Histogram::new(REQUEST_SECONDS)
-        });
-        registry.register_with_unit(
-            "request_time",
-            "From a decoded frame to its answer, by API",
-            Unit::Seconds,
-            time.clone(),
-        );
-        let received = Counter::default();
-        registry.register_with_unit("received", "Bytes of requests", Unit::Bytes, received.clone());
-        let sent = Counter::default();
-        registry.register_with_unit("sent", "Bytes of responses", Unit::Bytes, sent.clone());
-        let connections = Family::<ListenerLabel, Gauge>::default();
-        registry.register("connections", "Open client connections, by listener", connections.clone());
-        let apis = dispatch::advertised();
-        let keys = apis.iter().map(|api| api.key).max().unwrap_or(0);
-        let requests = (0..=keys)
-            .map(|key| apis.iter().find(|api| api.key == key))
-            .map(|api| api.map(|api| time.get_or_create_owned(&ApiLabel { api: api.name })))
-            .collect();
-        let storage = StorageMetrics::register(&mut registry);
-        Self(Arc::new(Series { registry, requests, received, sent, connections, storage }))
+        Self(Arc::new(Series {
+            requests: Requests::new(),
+            connections: Connections::default(),
+            storage: StorageMetrics::default(),
+            process: process::Process::started_now(),
+        }))
     }
 
-    /// Counts an answered request.
-    pub(crate) fn request(&self, key: i16, time: Duration) {
-        let series = usize::try_from(key).ok().and_then(|key| self.0.requests.get(key)?.as_ref());
-        if let Some(histogram) = series {
-            histogram.observe(time.as_secs_f64());
-        }
+    /// The text exposition of every series. `broker` is absent until it is recovered. May wait for a partition's lock.
+    pub(crate) async fn render(&self, broker: Option<Arc<Broker>>) -> anyhow::Result<String> {
+        let groups = match &broker {
+            Some(broker) => state::count_groups(broker).await,
+            None => state::Groups::default(),
+        };
+        let scrape = Scrape { metrics: self.clone(), broker, groups };
+        tokio::task::spawn_blocking(move || {
+            let mut registry = Registry::default();
+            registry.register_collector(Box::new(scrape));
+            let mut text = String::new();
+            text::encode(&mut text, &registry)?;
+            Ok(text)
+        })
+        .await?
     }
+}
 
-    pub(crate) fn bytes_received(&self, bytes: usize) {
-        self.0.received.inc_by(bytes as u64);
+/// One page in the making.
+struct Scrape {
+    metrics: Metrics,
+    broker: Option<Arc<Broker>>,
+    groups: state::Groups,
+}
+
+impl fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scrape")
     }
+}
 
-    pub(crate) fn bytes_sent(&self, bytes: usize) {
-        self.0.sent.inc_by(bytes as u64);
-    }
-
-    /// Counts a connection until the returned value is dropped.
-    pub(crate) fn connection_opened(&self, listener: &str) -> OpenConnection {
-        let gauge = self.0.connections.get_or_create_owned(&ListenerLabel { listener: listener.to_owned() });
-        gauge.inc();
-        OpenConnection(gauge)
-    }
-
-    /// What the logs count.
-    pub(crate) fn storage(&self) -> StorageMetrics {
-        self.0.storage.clone()
-    }
-
-    /// The text exposition of every series.
-    pub(crate) fn render(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::new();
-        text::encode(&mut text, &self.0.registry)?;
-        Ok(text)
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page::new(encoder);
+        self.metrics.requests.write(&mut page)?;
+        self.metrics.connections.write(&mut page)?;
+        partitions::write(self.broker.as_deref(), &mut page)?;
+        self.metrics.storage.write(&mut page)?;
+        state::write(self.broker.as_deref(), &self.groups, &mut page)?;
+        self.metrics.process.write(&mut page)
     }
 }

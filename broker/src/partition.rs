@@ -6,7 +6,7 @@
 //!
 //! Invariant: the log holds what the state says; where the disk refuses an append neither changes.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,6 +21,8 @@ use milena_protocol::records::{
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp};
 use milena_storage::{Log, LogConfig, Placed, StorageError};
 use tokio::sync::watch;
+
+use crate::metrics::Traffic;
 
 mod open;
 mod read;
@@ -65,10 +67,13 @@ pub(crate) struct ProduceTerms {
 pub(crate) struct Partition {
     pub(crate) topic: ByteString,
     pub(crate) index: PartitionIndex,
+    pub(crate) traffic: Traffic,
     log: Log,
     state: Mutex<Replica>,
     config: ArcSwap<TopicConfig>,
     progress: watch::Sender<Progress>,
+    /// Idempotent producers as of the last change.
+    producer_count: AtomicUsize,
     /// When everything was durable last, in milliseconds.
     flushed_at: AtomicI64,
     /// The folder's name may belong to another log by now. Held while files come and go by name, appends excepted.
@@ -78,6 +83,12 @@ pub(crate) struct Partition {
 impl Partition {
     /// Checks a producer's records and appends them. They are acknowledged once [`Partition::committed`] says so.
     pub(crate) fn produce(&self, records: Bytes, terms: ProduceTerms) -> Result<Appended, Rejection> {
+        let result = self.check_and_append(records, terms);
+        self.traffic.produced(result.is_ok());
+        result
+    }
+
+    fn check_and_append(&self, records: Bytes, terms: ProduceTerms) -> Result<Appended, Rejection> {
         let refused = |code: ErrorCode| Rejection::new(code, "");
         self.check_leader(LeaderEpoch::NONE).map_err(refused)?;
         let (config, now) = (self.config.load(), now());
@@ -130,6 +141,7 @@ impl Partition {
         state.apply(header, base_offset, now);
         self.publish(&state);
         drop(state);
+        self.traffic.appended(batch.size_bytes(), header.count);
         self.flush_if_due(&config)?;
         Ok(Appended {
             base_offset,
@@ -219,6 +231,16 @@ impl Partition {
         self.lock().producers().iter().collect()
     }
 
+    /// How many idempotent producers are remembered.
+    pub(crate) fn producer_count(&self) -> usize {
+        self.producer_count.load(Ordering::Relaxed)
+    }
+
+    /// Segments of the log.
+    pub(crate) fn segment_count(&self) -> usize {
+        self.log.segment_count()
+    }
+
     /// Compares the epoch a caller believes in; -1 is not compared.
     pub(crate) fn check_leader(&self, believed: LeaderEpoch) -> Result<(), ErrorCode> {
         let progress = self.progress();
@@ -246,6 +268,7 @@ impl Partition {
     }
 
     fn publish(&self, state: &Replica) {
+        self.producer_count.store(state.producers().len(), Ordering::Relaxed);
         let progress = Progress {
             high_watermark: state.high_watermark(),
             leader_epoch: state.leader_epoch(),

@@ -103,7 +103,7 @@ fn admit(
         tracing::debug!(%error, peer = %origin.peer, "peer left before it was served");
         return;
     }
-    let open = broker.metrics.connection_opened(&origin.listener.name);
+    let open = broker.metrics.connections.accepted(&origin.listener.name);
     let serve = connection::serve(broker.clone(), origin, stream, stop.clone());
     tasks.spawn(async move {
         serve.await;

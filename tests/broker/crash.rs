@@ -10,8 +10,8 @@ use milena_tests::{Flavor, Process, TestBroker, eventually, java, paths};
 
 use crate::{PATIENCE, dump};
 
-const TOPIC: &str = "ledger";
-const PARTITIONS: usize = 3;
+pub(crate) const TOPIC: &str = "ledger";
+pub(crate) const PARTITIONS: usize = 3;
 const RECORDS: usize = 30_000;
 /// The broker is killed when so many records have been acknowledged.
 const KILLED_AT: [usize; 3] = [2_000, 9_000, 17_000];
@@ -20,7 +20,7 @@ const KILLED_AT: [usize; 3] = [2_000, 9_000, 17_000];
 const SETTINGS: &[(&str, &str)] = &[("log.segment.bytes", "1048576")];
 
 /// What one line of the client says of a record: partition, offset and number.
-type Written = BTreeMap<(usize, u64), usize>;
+pub(crate) type Written = BTreeMap<(usize, u64), usize>;
 
 #[test]
 fn acknowledged_records_outlive_kills_once_and_in_order() {
@@ -100,11 +100,11 @@ fn assert_in_order(stored: &Written) {
     }
 }
 
-fn write(broker: &TestBroker, count: usize) -> Written {
+pub(crate) fn write(broker: &TestBroker, count: usize) -> Written {
     parse(&java::run(franz(broker, &["write", &count.to_string()]), "").unwrap())
 }
 
-fn read(broker: &TestBroker) -> Written {
+pub(crate) fn read(broker: &TestBroker) -> Written {
     parse(&java::run(franz(broker, &["read"]), "").unwrap())
 }
 

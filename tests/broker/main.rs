@@ -10,6 +10,7 @@ mod dump;
 mod groups;
 mod handover;
 mod hostile;
+mod metrics;
 mod never_reads;
 mod pitfalls;
 mod records;

@@ -49,6 +49,7 @@ pub(crate) async fn handle(
     let fetch = Fetch::of(broker, context, &request, &turn);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(MAX_WAIT);
     let results = fetch.wait_for_records(Instant::now() + wait).await;
+    fetch.count(&results);
     let finished = session::finish(broker, &turn, &results);
     let told = turn.partitions.into_iter().zip(results).zip(finished.is_told);
     let told = told.filter_map(|(answered, is_told)| is_told.then_some(answered));
@@ -131,6 +132,14 @@ impl Fetch {
             Ok(read)
         };
         self.wanted.iter().map(read).collect()
+    }
+
+    fn count(&self, results: &Results) {
+        for (wanted, result) in self.wanted.iter().zip(results) {
+            if let Ok(partition) = &wanted.found {
+                partition.traffic.fetched(result.as_ref().ok().map(|read| read.records.len()));
+            }
+        }
     }
 
     fn is_enough(&self, results: &Results) -> bool {

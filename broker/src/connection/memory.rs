@@ -33,6 +33,11 @@ impl RequestMemory {
         Self { pool: Arc::new(Semaphore::new(total as usize)), total, beyond: Arc::new(Semaphore::new(1)) }
     }
 
+    /// Bytes of the pool that are taken.
+    pub(crate) fn held_bytes(&self) -> usize {
+        (self.total as usize).saturating_sub(self.pool.available_permits()) * PERMIT_BYTES
+    }
+
     /// Waits until `grant` may grow by `bytes`. Cancel safe.
     pub(super) async fn grow(&self, grant: &mut Grant, bytes: usize) {
         if grant.beyond.is_some() {

@@ -1,8 +1,17 @@
 //! What the logs and their directory count.
 
+use std::fmt;
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
+
+use super::page::{Family, Page, family};
+
+const REMAINING: Family = family("milena_recovery_logs_remaining", "Logs that the start has still to open");
+const SCANNED: Family = family(
+    "milena_recovery_scanned_bytes",
+    "What the start read of logs because it follows a recovery point",
+);
 
 /// Handles to the series; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -12,17 +21,9 @@ pub(crate) struct StorageMetrics {
 }
 
 impl StorageMetrics {
-    pub(super) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        let remaining = metrics.remaining.clone();
-        registry.register("recovery_logs_remaining", "Logs that the start has still to open", remaining);
-        registry.register_with_unit(
-            "recovery_scanned",
-            "What the start read of logs because it follows a recovery point",
-            Unit::Bytes,
-            metrics.scanned.clone(),
-        );
-        metrics
+    pub(super) fn write(&self, page: &mut Page<'_>) -> fmt::Result {
+        page.gauge(REMAINING, self.remaining.get())?;
+        page.counter(SCANNED, self.scanned.get())
     }
 
     /// The start has `logs` to open.

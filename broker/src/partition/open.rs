@@ -1,7 +1,7 @@
 //! A partition's beginning and end: open its log, bring back its producers, flush and close it, clean it up.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -13,6 +13,7 @@ use milena_storage::{Disk, Log, Opening, ProducerEntry, Retention, StorageError,
 use tokio::sync::watch;
 
 use super::{Partition, Progress, log_config, now};
+use crate::metrics::Traffic;
 
 /// What opening a partition needs to know.
 pub(crate) struct Opened<'a> {
@@ -58,10 +59,12 @@ impl Partition {
         Ok(Self {
             topic: opened.topic,
             index: opened.index,
+            traffic: Traffic::default(),
             log,
             state: Mutex::new(replica),
             config: ArcSwap::new(opened.config),
             progress: watch::Sender::new(progress),
+            producer_count: AtomicUsize::new(0),
             flushed_at: AtomicI64::new(now.0),
             is_retired: Mutex::new(false),
         })
@@ -126,7 +129,9 @@ impl Partition {
 
     /// Forgets producers that were silent for this long.
     pub(crate) fn expire_producers(&self, silence_ms_max: i64) {
-        self.lock().expire_producers(now(), silence_ms_max);
+        let mut state = self.lock();
+        state.expire_producers(now(), silence_ms_max);
+        self.publish(&state);
     }
 
     /// Deletes what the topic's retention no longer keeps.

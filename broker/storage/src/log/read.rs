@@ -149,7 +149,11 @@ fn find_timestamp(
 fn read_batch(segment: &Segment, position: u32, header: &BatchHeader) -> Result<RecordBatch, StorageError> {
     let left = segment.end().position.saturating_sub(position);
     if header.size_bytes() as u64 > u64::from(left) {
-        return Err(StorageError::corrupt(&segment.path, position.into(), "batch is longer than its segment"));
+        return Err(StorageError::corrupt(
+            &segment.path,
+            position.into(),
+            "batch is longer than its segment",
+        ));
     }
     let mut buffer = vec![0; header.size_bytes()];
     let read = segment.read_at(&mut buffer, position.into())?;

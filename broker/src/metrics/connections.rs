@@ -1,0 +1,67 @@
+//! Connections by listener: open, accepted and closed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::page::{Family, Page, family};
+
+/// The series of every listener that had a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Connections(Mutex<BTreeMap<String, Arc<Listener>>>);
+
+#[derive(Debug, Default)]
+struct Listener {
+    accepted: AtomicU64,
+    closed: AtomicU64,
+}
+
+impl Listener {
+    fn open(&self) -> i64 {
+        let closed = self.closed.load(Ordering::Relaxed);
+        i64::try_from(self.accepted.load(Ordering::Relaxed).saturating_sub(closed)).unwrap_or(i64::MAX)
+    }
+}
+
+/// One open connection; dropping it counts it out.
+#[derive(Debug)]
+pub(crate) struct OpenConnection(Arc<Listener>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.closed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Connections {
+    /// Counts a connection until the returned value is dropped.
+    pub(crate) fn accepted(&self, listener: &str) -> OpenConnection {
+        let series = self.of(listener);
+        series.accepted.fetch_add(1, Ordering::Relaxed);
+        OpenConnection(series)
+    }
+
+    fn of(&self, listener: &str) -> Arc<Listener> {
+        let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match listeners.get(listener) {
+            Some(series) => series.clone(),
+            None => listeners.entry(listener.to_owned()).or_default().clone(),
+        }
+    }
+
+    pub(super) fn write(&self, page: &mut Page<'_>) -> fmt::Result {
+        let listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let each = |of: fn(&Listener) -> u64| {
+            listeners.iter().map(move |(name, series)| ([("listener", name.as_str())], of(series)))
+        };
+        let open = listeners.iter().map(|(name, series)| ([("listener", name.as_str())], series.open()));
+        page.gauges(OPEN, open)?;
+        page.counters(ACCEPTED, each(|series| series.accepted.load(Ordering::Relaxed)))?;
+        page.counters(CLOSED, each(|series| series.closed.load(Ordering::Relaxed)))
+    }
+}
+
+const OPEN: Family = family("milena_connections", "Open connections");
+const ACCEPTED: Family = family("milena_connections_accepted", "Connections accepted");
+const CLOSED: Family = family("milena_connections_closed", "Connections that have ended");

@@ -1,0 +1,79 @@
+//! What the broker knows when the page is asked for: its state, the metadata, groups, memory in flight.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use milena_core::group::{ListFilter, Reply, Request};
+use milena_core::metadata::MetadataImage;
+
+use super::page::{Family, Page, family};
+use crate::broker::Broker;
+
+/// How long the page waits for coordinators; those that answer later are missing from it.
+const GROUPS_PATIENCE: Duration = Duration::from_millis(500);
+/// Kafka's `BrokerState`.
+const RECOVERY: i64 = 2;
+const RUNNING: i64 = 3;
+/// Every state of a group, so that none of them is missing when it is 0.
+const STATES: [&str; 4] = ["Empty", "PreparingRebalance", "CompletingRebalance", "Stable"];
+
+/// Groups that this broker coordinates, by state.
+pub(super) type Groups = BTreeMap<&'static str, i64>;
+
+/// Asks every coordinator that runs here.
+pub(super) async fn count_groups(broker: &Broker) -> Groups {
+    let request = Request::List(ListFilter::default());
+    let asked = broker.coordinators.call_all(&request);
+    let replies = tokio::time::timeout(GROUPS_PATIENCE, asked).await.unwrap_or_default();
+    let mut groups: Groups = STATES.into_iter().map(|state| (state, 0)).collect();
+    for reply in replies {
+        if let Ok(Reply::List(listed)) = reply {
+            listed.iter().for_each(|group| *groups.entry(group.state).or_default() += 1);
+        }
+    }
+    groups
+}
+
+pub(super) fn write(broker: Option<&Broker>, groups: &Groups, page: &mut Page<'_>) -> fmt::Result {
+    page.gauge(STATE, if broker.is_some_and(Broker::is_unfenced) { RUNNING } else { RECOVERY })?;
+    page.gauge(IN_FLIGHT, broker.map_or(0, |broker| number(broker.request_memory.held_bytes())))?;
+    page.gauges(GROUPS, groups.iter().map(|(state, count)| ([("state", *state)], *count)))?;
+    write_metadata(&broker.map(Broker::image).unwrap_or_default(), page)
+}
+
+fn write_metadata(image: &MetadataImage, page: &mut Page<'_>) -> fmt::Result {
+    let partitions = || image.topics().flat_map(|topic| topic.partitions());
+    let offline = partitions().filter(|(_, partition)| partition.leader.0 < 0).count();
+    let lagging =
+        partitions().filter(|(_, partition)| partition.isr.len() < partition.replicas.len()).count();
+    let fenced = image.brokers().filter(|broker| broker.fenced).count();
+    page.gauge(OFFSET, image.next_offset().0 - 1)?;
+    let level = image.features().get("metadata.version").copied().unwrap_or(0);
+    page.gauge(VERSION, i64::from(level))?;
+    page.gauge(BROKERS, number(image.brokers().count()))?;
+    page.gauge(FENCED_BROKERS, number(fenced))?;
+    page.gauge(TOPICS, number(image.topics().count()))?;
+    page.gauge(PARTITIONS, number(partitions().count()))?;
+    page.gauge(OFFLINE, number(offline))?;
+    page.gauge(LAGGING, number(lagging))
+}
+
+fn number(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+const STATE: Family = family("milena_broker_state", "Kafka's numbers: 2 recovering or fenced, 3 running");
+const IN_FLIGHT: Family =
+    family("milena_requests_in_flight_bytes", "Memory that large requests hold until they are answered");
+const GROUPS: Family = family("milena_groups", "Groups that this broker coordinates");
+const OFFSET: Family =
+    family("milena_metadata_offset", "Offset of the last metadata record that took effect here");
+const VERSION: Family = family("milena_metadata_version", "Finalized level of metadata.version");
+const BROKERS: Family = family("milena_cluster_brokers", "Registered brokers");
+const FENCED_BROKERS: Family = family("milena_cluster_fenced_brokers", "Registered brokers that are fenced");
+const TOPICS: Family = family("milena_cluster_topics", "Topics of the cluster");
+const PARTITIONS: Family = family("milena_cluster_partitions", "Partitions of the cluster");
+const OFFLINE: Family = family("milena_cluster_offline_partitions", "Partitions that nobody leads");
+const LAGGING: Family =
+    family("milena_cluster_under_replicated_partitions", "Partitions with replicas that are not in sync");
