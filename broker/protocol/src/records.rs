@@ -27,6 +27,7 @@
 pub mod build;
 pub mod compression;
 pub mod control;
+mod filter;
 pub mod record;
 mod scan;
 pub mod validate;
@@ -34,6 +35,7 @@ pub mod validate;
 pub use build::{BatchBuilder, NewRecord};
 pub use compression::{Compression, DECOMPRESSED_BYTES_MAX};
 pub use control::{ControlRecordType, control_record_type};
+pub use filter::{DeleteHorizon, Filtered};
 pub use record::{Record, RecordHeader, RecordIter};
 pub use validate::{Rejection, TimestampRule, ValidBatch, ValidationRules, validate_produced};
 

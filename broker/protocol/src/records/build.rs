@@ -159,7 +159,7 @@ impl BatchBuilder {
             codec => codec.compress(&self.records).expect("writing to memory does not fail"),
         };
         let base_timestamp = self.base_timestamp.unwrap_or(Timestamp(-1));
-        let mut header = BatchHeader {
+        let header = BatchHeader {
             base_offset: self.base_offset,
             batch_length: i32::try_from(BATCH_HEADER_BYTES - BATCH_OVERHEAD_BYTES + block.len())
                 .expect("callers bound what they push"),
@@ -174,12 +174,19 @@ impl BatchBuilder {
             base_sequence: self.producer.2,
             count: self.count,
         };
+        RecordBatch::assemble(header, &block)
+    }
+}
+
+impl RecordBatch {
+    /// Puts header and records block together; the CRC is computed.
+    pub(super) fn assemble(mut header: BatchHeader, block: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(BATCH_HEADER_BYTES + block.len());
         write_header(&mut bytes, &header);
-        bytes.extend_from_slice(&block);
+        bytes.extend_from_slice(block);
         header.crc = crc_of(&bytes);
         bytes[17..21].copy_from_slice(&header.crc.to_be_bytes());
-        RecordBatch { header, bytes: bytes.into() }
+        Self { header, bytes: bytes.into() }
     }
 }
 

@@ -96,7 +96,7 @@ impl Iterator for RecordIter {
     }
 }
 
-fn decode_record(header: &BatchHeader, body: &mut Bytes) -> Result<Record, &'static str> {
+pub(super) fn decode_record(header: &BatchHeader, body: &mut Bytes) -> Result<Record, &'static str> {
     if body.is_empty() {
         return Err("attributes are cut off");
     }
@@ -147,14 +147,14 @@ fn read_nullable(body: &mut Bytes) -> Option<Option<Bytes>> {
     (length <= body.len()).then(|| Some(body.split_to(length)))
 }
 
-fn read_varint(bytes: &mut Bytes) -> Option<i32> {
+pub(super) fn read_varint(bytes: &mut Bytes) -> Option<i32> {
     let (raw, size) = decode_unsigned(bytes, 5)?;
     let _ = bytes.split_to(size);
     let raw = u32::try_from(raw).ok()?;
     Some((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
 }
 
-fn read_varlong(bytes: &mut Bytes) -> Option<i64> {
+pub(super) fn read_varlong(bytes: &mut Bytes) -> Option<i64> {
     let (raw, size) = decode_unsigned(bytes, 10)?;
     let _ = bytes.split_to(size);
     Some(zigzag_decode(raw))
