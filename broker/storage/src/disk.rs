@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use milena_protocol::Records;
+use milena_protocol::{Records, Timestamp};
 
 mod fs;
 mod lazy;
@@ -93,6 +93,10 @@ pub trait DiskFile: Send + Sync + Debug {
     fn set_len(&self, length: u64) -> io::Result<()>;
     /// Makes the contents durable.
     fn sync(&self) -> io::Result<()>;
+    /// When the file was written last; `None` on a disk without a clock.
+    fn modified(&self) -> io::Result<Option<Timestamp>>;
+    /// Changes what [`DiskFile::modified`] says.
+    fn set_modified(&self, at: Timestamp) -> io::Result<()>;
     /// A part of the file for a socket, read as late as possible.
     fn slice(&self, position: u64, length: u64) -> io::Result<Records>;
 

@@ -29,6 +29,12 @@ pub enum StorageError {
         /// What is wrong there.
         reason: String,
     },
+    /// The owner stopped a cleaning.
+    #[error("cleaning {} was stopped", path.display())]
+    Interrupted {
+        /// The segment that was read.
+        path: PathBuf,
+    },
     /// An offset that the log does not have.
     #[error("offset {offset} is outside {start}..{end} of {}", path.display())]
     OutOfRange {

@@ -12,16 +12,19 @@ pub mod dir;
 pub mod disk;
 pub mod log;
 
+mod aborted;
 mod checkpoint;
 mod error;
 mod index;
 mod producers;
 mod segment;
 
+pub use aborted::AbortedTransaction;
 pub use dir::{CleanShutdown, LogDirLock, MetaProperties, PartitionKey};
 pub use disk::{Disk, DiskFile, FsDisk, LazyDisk, MemDisk, Survival};
 pub use error::StorageError;
 pub use log::{
-    Appended, EpochStart, Log, LogConfig, Opening, Placed, ReadLimits, Retention, TimestampedOffset,
+    Appended, CleanRules, Cleaned, Cleaning, EpochStart, Group, LastBatch, Log, LogConfig, Opening, Pace,
+    Placed, ReadLimits, Retention, SegmentSummary, SegmentTimes, TimestampedOffset,
 };
 pub use producers::ProducerEntry;

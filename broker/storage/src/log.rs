@@ -23,18 +23,24 @@ use milena_protocol::{LeaderEpoch, Offset, Timestamp};
 use crate::disk::Disk;
 use crate::error::StorageError;
 use crate::segment::Segment;
+use condemned::Condemned;
 
 mod append;
+mod clean;
+mod condemned;
 mod epochs;
 mod flush;
 mod listing;
 mod read;
 mod recover;
 mod retain;
+mod summary;
 
+pub use clean::{CleanRules, Cleaned, Cleaning, Group, LastBatch, Pace};
 pub use epochs::EpochStart;
 pub use read::{ReadLimits, TimestampedOffset};
 pub use retain::Retention;
+pub use summary::{SegmentSummary, SegmentTimes};
 
 /// How a log is cut into segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +53,12 @@ pub struct LogConfig {
     pub index_interval_bytes: u32,
     /// `segment.index.bytes`: a segment is rolled when an index would grow beyond this.
     pub index_bytes_max: u32,
+    /// `segment.jitter.ms`: how much earlier a segment may be rolled for its age, so that not all are at once.
+    pub segment_jitter_ms: i64,
+    /// `preallocate`: a new segment's file has its full size at once.
+    pub preallocate: bool,
+    /// `file.delete.delay.ms`: how long files of deleted segments stay as `.deleted`; not at all where it is zero.
+    pub file_delete_delay_ms: i64,
 }
 
 impl Default for LogConfig {
@@ -56,6 +68,9 @@ impl Default for LogConfig {
             segment_age_ms_max: 7 * 24 * 3_600_000,
             index_interval_bytes: 4096,
             index_bytes_max: 10 << 20,
+            segment_jitter_ms: 0,
+            preallocate: false,
+            file_delete_delay_ms: 0,
         }
     }
 }
@@ -74,6 +89,9 @@ pub struct Opening {
     /// The owner never left more than one batch unsynced, and no gap between offsets: whole batches after a damaged one
     /// are then no trace of a crash, and opening fails instead of cutting them off.
     pub one_unsynced_batch: bool,
+    /// Segments need not follow each other: the log was compacted, or copied from one that was. Without this, a gap after
+    /// a segment that may have held unsynced bytes is taken for a loss, and what follows it is removed.
+    pub may_have_gaps: bool,
 }
 
 /// A batch and where it goes. The stamp is written in place of the batch's own first 16 bytes.
@@ -134,6 +152,7 @@ pub struct Log {
     snapshots: Mutex<Option<Vec<Offset>>>,
     scanned_bytes: u64,
     repair: Option<Repair>,
+    condemned: Mutex<Condemned>,
     writer: Mutex<Writer>,
 }
 

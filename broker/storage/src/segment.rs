@@ -30,6 +30,9 @@ pub(crate) struct ListedSegment {
     pub(crate) time_index_bytes: Option<u64>,
 }
 
+/// Endings of a segment's files, the one that makes it a segment last.
+pub(crate) const EXTENSIONS: [&str; 4] = ["index", "timeindex", "txnindex", "log"];
+
 /// What readers may see of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SegmentEnd {
@@ -136,6 +139,11 @@ impl Segment {
         self.file.write_all_at(parts, position.into()).context("append to", &self.path)
     }
 
+    /// Grows the file, so that the file system can lay it out at once.
+    pub(crate) fn reserve(&self, bytes: u32) -> Result<(), StorageError> {
+        self.file.set_len(bytes.into()).context("grow", &self.path)
+    }
+
     /// Cuts the file to the bytes that readers see.
     pub(crate) fn cut_to_end(&self) -> Result<(), StorageError> {
         self.file.set_len(self.end().position.into()).context("cut", &self.path)
@@ -160,6 +168,17 @@ impl Segment {
 
     pub(crate) fn read_at(&self, buffer: &mut [u8], position: u64) -> Result<usize, StorageError> {
         self.file.read_at(buffer, position).context("read", &self.path)
+    }
+
+    /// When the file was written last, if the disk knows.
+    pub(crate) fn modified(&self) -> Option<Timestamp> {
+        self.file.modified().ok().flatten()
+    }
+
+    /// The largest timestamp of the records or, where none has one, the time of the last write (as Apache Kafka).
+    pub(crate) fn largest_timestamp(&self) -> Result<Option<Timestamp>, StorageError> {
+        let timestamp = Some(self.max_timestamp()?).filter(|timestamp| timestamp.0 >= 0);
+        Ok(timestamp.or_else(|| self.modified()))
     }
 
     /// Walks the batch headers from `position` to `end`.
@@ -206,16 +225,13 @@ impl Segment {
     /// Removes the files. Readers that hold the segment go on reading.
     pub(crate) fn remove(&self, disk: &dyn Disk) -> Result<(), StorageError> {
         // The log goes last, so that a crash in between leaves a segment whose indexes are made again.
-        for extension in ["index", "timeindex", "log"] {
+        EXTENSIONS.iter().try_for_each(|extension| {
             let path = self.path.with_extension(extension);
             match disk.remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error).context("remove", &path);
-                }
-                _ => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                removed => removed.context("remove", &path),
             }
-        }
-        Ok(())
+        })
     }
 }
 

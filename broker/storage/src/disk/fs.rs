@@ -5,8 +5,9 @@ use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
-use milena_protocol::{FileSlice, Records};
+use milena_protocol::{FileSlice, Records, Timestamp};
 
 use super::{DirEntry, Disk, DiskFile, Open};
 
@@ -107,6 +108,15 @@ impl DiskFile for FsFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn modified(&self) -> io::Result<Option<Timestamp>> {
+        let since = self.0.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(since.as_millis()).ok().map(Timestamp))
+    }
+
+    fn set_modified(&self, at: Timestamp) -> io::Result<()> {
+        self.0.set_modified(UNIX_EPOCH + Duration::from_millis(u64::try_from(at.0).unwrap_or(0)))
     }
 
     fn slice(&self, position: u64, length: u64) -> io::Result<Records> {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
-use milena_protocol::Records;
+use milena_protocol::{Records, Timestamp};
 
 use super::{DirEntry, Disk, DiskFile, Open};
 
@@ -230,6 +230,14 @@ impl DiskFile for LazyFile {
 
     fn sync(&self) -> io::Result<()> {
         self.file()?.sync()
+    }
+
+    fn modified(&self) -> io::Result<Option<Timestamp>> {
+        self.file()?.modified()
+    }
+
+    fn set_modified(&self, at: Timestamp) -> io::Result<()> {
+        self.file()?.set_modified(at)
     }
 
     fn slice(&self, position: u64, length: u64) -> io::Result<Records> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use milena_protocol::Records;
+use milena_protocol::{Records, Timestamp};
 
 use super::{DirEntry, Disk, DiskFile, Open};
 
@@ -46,6 +46,8 @@ struct Contents {
     /// Since the last sync, in order.
     pending: Vec<Change>,
     current: Vec<u8>,
+    /// As it was set; there is no clock.
+    modified: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -139,7 +141,7 @@ impl Contents {
                 bytes
             }
         };
-        Self { current: durable.clone(), durable, pending: Vec::new() }
+        Self { current: durable.clone(), durable, pending: Vec::new(), modified: self.modified }
     }
 }
 
@@ -300,6 +302,15 @@ impl DiskFile for MemFile {
         let mut contents = lock(&self.contents);
         contents.durable = contents.current.clone();
         contents.pending.clear();
+        Ok(())
+    }
+
+    fn modified(&self) -> io::Result<Option<Timestamp>> {
+        Ok(lock(&self.contents).modified)
+    }
+
+    fn set_modified(&self, at: Timestamp) -> io::Result<()> {
+        lock(&self.contents).modified = Some(at);
         Ok(())
     }
 

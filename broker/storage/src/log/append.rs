@@ -1,5 +1,6 @@
 //! Appends, and the rolling of segments before them.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,7 +8,7 @@ use std::sync::atomic::Ordering;
 use milena_protocol::records::STAMP_BYTES;
 use milena_protocol::{Offset, Timestamp};
 
-use super::{Appended, Log, Placed, Writer};
+use super::{Appended, Log, LogConfig, Placed, Writer};
 use crate::error::{Context, StorageError};
 use crate::index::{Entry, OffsetEntry, TimeEntry};
 use crate::segment::{Segment, SegmentEnd, batch_size};
@@ -88,7 +89,7 @@ impl Log {
         let too_far = end_offset - active.base_offset > i64::from(i32::MAX);
         let is_full = too_large
             || too_far
-            || age_ms > writer.config.segment_age_ms_max
+            || age_ms > self.age_ms_max(&writer.config, active.base_offset)
             || writer.index_is_full(&active);
         if end.position == 0 && !too_far || !is_full {
             return Ok((active, None));
@@ -96,6 +97,18 @@ impl Log {
         // The new segment begins where its first batch does, so that a gap before it is not part of any segment.
         let base_offset = batches.first().map_or(end.offset, |placed| placed.base_offset);
         Ok((self.roll(writer, base_offset, now)?, Some(base_offset)))
+    }
+
+    /// How old a segment may get: jitter spreads the rolls of logs that began at the same time.
+    fn age_ms_max(&self, config: &LogConfig, base_offset: Offset) -> i64 {
+        let jitter_max = config.segment_jitter_ms.min(config.segment_age_ms_max);
+        if jitter_max <= 0 {
+            return config.segment_age_ms_max;
+        }
+        let mut hasher = DefaultHasher::new();
+        (&self.folder, base_offset).hash(&mut hasher);
+        let jitter = hasher.finish() % jitter_max.cast_unsigned();
+        config.segment_age_ms_max - jitter.cast_signed()
     }
 
     pub(super) fn active(&self) -> Arc<Segment> {
@@ -117,6 +130,9 @@ impl Log {
         segment.set_end(SegmentEnd { position: 0, offset: base_offset });
         // A roll that failed after making files may have left some.
         segment.cut_to_end()?;
+        if writer.config.preallocate {
+            segment.reserve(writer.config.segment_bytes)?;
+        }
         segment.offsets.truncate(|_| false)?;
         segment.times.truncate(|_| false)?;
         let mut segments = self.segments.load_full().to_vec();

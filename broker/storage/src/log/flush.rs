@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use milena_protocol::Offset;
 
 use super::{Log, epochs};
+use crate::aborted;
 use crate::error::{Context, StorageError};
 use crate::index::{Index, OffsetEntry, TimeEntry};
 
@@ -46,6 +47,7 @@ impl Log {
             segment.sync()?;
             segment.offsets.sync()?;
             segment.times.sync()?;
+            aborted::sync(&*self.disk, &segment.path.with_extension(aborted::EXTENSION))?;
         }
         if end > durable {
             active.sync()?;
@@ -85,6 +87,7 @@ impl Log {
         self.flush()?;
         sync_offsets(&active.offsets)?;
         sync_times(&active.times)?;
+        aborted::sync(&*self.disk, &active.path.with_extension(aborted::EXTENSION))?;
         self.sync_epochs()?;
         active.set_checkpointed(end.position);
         self.reach(&self.recovery_point, end.offset, truncations);
@@ -121,7 +124,7 @@ impl Log {
     }
 
     /// Another flush that finds the same change must sync too: it may not count on one that has not ended, or failed.
-    fn sync_names(&self) -> Result<(), StorageError> {
+    pub(super) fn sync_names(&self) -> Result<(), StorageError> {
         once(&self.names_changed, &self.names_synced, || {
             self.disk.sync_dir(&self.folder).context("sync folder", &self.folder)?;
             match self.folder.parent() {

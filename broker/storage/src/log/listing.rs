@@ -5,12 +5,10 @@ use std::path::Path;
 
 use milena_protocol::Offset;
 
+use super::clean::swap;
 use crate::disk::{DirEntry, Disk};
 use crate::error::{Context, StorageError};
 use crate::segment::{ListedSegment, offset_of_name};
-
-/// Names in the folder of a log that a crash left half done.
-const LEFTOVERS: [&str; 4] = [".tmp", ".deleted", ".cleaned", ".swap"];
 
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -21,16 +19,16 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Lists the folder. Leftovers are removed.
+    /// Lists the folder. What a crash left half done in it is completed or removed.
     pub(super) fn of(disk: &dyn Disk, folder: &Path) -> Result<Self, StorageError> {
         let mut listing = Self::default();
         let mut indexes = BTreeMap::new();
-        for entry in disk.list(folder).context("list", folder)? {
-            if LEFTOVERS.iter().any(|leftover| entry.name.ends_with(leftover)) {
-                let path = folder.join(&entry.name);
-                disk.remove_file(&path).context("remove", &path)?;
-            }
-            listing.note(&entry, &mut indexes);
+        let mut entries = disk.list(folder).context("list", folder)?;
+        if swap::settle(disk, folder, &entries)? {
+            entries = disk.list(folder).context("list", folder)?;
+        }
+        for entry in &entries {
+            listing.note(entry, &mut indexes);
         }
         for segment in &mut listing.segments {
             let size = |extension| indexes.get(&(segment.base_offset, extension)).copied();

@@ -71,6 +71,7 @@ pub(super) fn open(
         snapshots: Mutex::new(Some(listing.snapshots)),
         scanned_bytes,
         repair,
+        condemned: Mutex::default(),
         writer: Mutex::new(writer),
     })
 }
@@ -93,8 +94,10 @@ impl Recovery<'_> {
         for (index, listed) in listing.segments.iter().enumerate() {
             let next = listing.segments.get(index + 1).map(|next| next.base_offset);
             let segment = Segment::listed(self.disk, self.folder, listed)?;
+            let base = listed.base_offset;
+            let follows = |end: Offset| end == base || end < base && self.opening.may_have_gaps;
             // A gap after a checked segment means that its last batches were lost without a trace.
-            if !is_whole || checked_end.is_some_and(|end| end != listed.base_offset) {
+            if !is_whole || !checked_end.is_none_or(follows) {
                 is_whole = false;
                 if self.opening.one_unsynced_batch && listed.log_bytes > 0 {
                     let reason = "does not follow the segment before it, whose end is damaged or missing";

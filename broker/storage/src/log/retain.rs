@@ -52,19 +52,20 @@ impl Log {
         let mut excess = retention.bytes_max.map(|max| self.size_bytes().saturating_sub(max));
         let is_old = |segment: &Segment| {
             let Some(max) = retention.age_ms_max else { return Ok(false) };
-            let timestamp = segment.max_timestamp()?;
-            Ok::<_, StorageError>(timestamp.0 >= 0 && now.ms_since(timestamp) > max)
+            let is_older = |at: Timestamp| now.ms_since(at) > max;
+            Ok::<_, StorageError>(segment.largest_timestamp()?.is_some_and(is_older))
         };
         let mut too_many = |segment: &Segment| {
             let left = excess.and_then(|excess| excess.checked_sub(segment.end().position.into()));
             excess = left.or(excess.map(|_| 0));
             left.is_some()
         };
-        let mut count = 0;
+        let (mut count, active) = (0, self.active_base_offset());
         for segment in self.segments.load_full().iter() {
             let end = segment.end();
-            let is_whole = end.position > 0 && end.offset <= high_watermark;
-            if !is_whole || !(is_old(segment)? || too_many(segment)) {
+            // A cleaning may leave nothing of a segment.
+            let holds_any = end.position > 0 || segment.base_offset < active;
+            if !holds_any || end.offset > high_watermark || !(is_old(segment)? || too_many(segment)) {
                 break;
             }
             count += 1;
@@ -160,6 +161,7 @@ impl Log {
         let relative_end = end.offset - segment.base_offset;
         reopened.times.truncate(|entry| i64::from(entry.relative_offset) < relative_end)?;
         reopened.set_end(end);
+        self.truncate_aborted(segment.base_offset, end.offset)?;
         Ok(Arc::new(reopened))
     }
 
@@ -195,9 +197,8 @@ impl Log {
         if segments.is_empty() {
             return Ok(());
         }
-        for segment in segments {
-            segment.remove(&*self.disk)?;
-        }
+        self.condemn(segments)?;
+        self.sweep_unless_delayed()?;
         let first = self.segments.load().first().map_or(Offset(0), |segment| segment.base_offset);
         self.remove_producer_snapshots(|at| at < first)
     }
