@@ -24,9 +24,11 @@ use tokio::sync::watch;
 
 use crate::metrics::Traffic;
 
+mod compact;
 mod open;
 mod read;
 
+pub(crate) use compact::{Compacted, TableLimits};
 pub(crate) use open::Opened;
 pub(crate) use read::{Found, Read, ReadRequest};
 
@@ -78,6 +80,7 @@ pub(crate) struct Partition {
     flushed_at: AtomicI64,
     /// The folder's name may belong to another log by now. Held while files come and go by name, appends excepted.
     is_retired: Mutex<bool>,
+    compaction: compact::Compaction,
 }
 
 impl Partition {
@@ -316,9 +319,21 @@ fn log_config(config: &TopicConfig) -> LogConfig {
     let at_least_zero = |value: i32| u32::try_from(value).unwrap_or(0);
     LogConfig {
         segment_bytes: at_least_zero(config.segment_bytes),
-        segment_age_ms_max: config.segment_ms,
+        segment_age_ms_max: segment_age_ms_max(config),
         index_interval_bytes: at_least_zero(config.index_interval_bytes),
         index_bytes_max: at_least_zero(config.segment_index_bytes),
+        segment_jitter_ms: config.segment_jitter_ms,
+        preallocate: config.preallocate,
+        file_delete_delay_ms: config.file_delete_delay_ms,
+    }
+}
+
+/// The active segment is never cleaned, so it must end before its records become too old to be uncleaned (KIP-354).
+fn segment_age_ms_max(config: &TopicConfig) -> i64 {
+    if config.cleanup_compact {
+        config.segment_ms.min(config.max_compaction_lag_ms)
+    } else {
+        config.segment_ms
     }
 }
 

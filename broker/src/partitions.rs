@@ -19,14 +19,15 @@ use milena_core::config::Properties;
 use milena_core::config::effective::TopicConfig;
 use milena_core::metadata::{MetadataDelta, MetadataImage, PartitionImage, TopicImage};
 use milena_core::partition::Leadership;
-use milena_protocol::{ErrorCode, NodeId, PartitionIndex, TopicId, Uuid};
-use milena_storage::{CleanShutdown, Disk, Opening, PartitionKey, dir};
+use milena_protocol::{ErrorCode, NodeId, Offset, PartitionIndex, TopicId, Uuid};
+use milena_storage::{CleanShutdown, Disk, PartitionKey, dir};
 
 use crate::config::{Config, LiveProperties};
 use crate::metrics::StorageMetrics;
 use crate::partition::{Opened, Partition};
 
 mod checkpoints;
+mod compact;
 mod deletion;
 mod maintain;
 mod producer_ids;
@@ -234,8 +235,7 @@ impl Inner {
         index: PartitionIndex,
         config: Arc<TopicConfig>,
     ) -> anyhow::Result<Partition> {
-        let known = Known { opening: Opening::default(), high_watermark: None };
-        self.open_partition(topic, index, config, known)
+        self.open_partition(topic, index, config, Known::default())
     }
 
     /// Opens the log of a partition, or makes it. What is `known` counts only if the log is that of this topic.
@@ -253,9 +253,8 @@ impl Inner {
         if is_other {
             self.set_aside(&key, &folder)?;
         }
-        let known =
-            if is_other { Known { opening: Opening::default(), high_watermark: None } } else { known };
-        Ok(Partition::open(Opened {
+        let known = if is_other { Known::default() } else { known };
+        let partition = Partition::open(Opened {
             disk: &self.disk,
             folder: &folder,
             node_id: self.node_id,
@@ -266,7 +265,9 @@ impl Inner {
             opening: known.opening,
             high_watermark: known.high_watermark,
             has_topic_id: found.is_some() && !is_other,
-        })?)
+        })?;
+        partition.resume_cleaning(known.cleaned_to.unwrap_or(Offset::NONE));
+        Ok(partition)
     }
 
     /// Takes deleted topics out of what the files beside the logs say.

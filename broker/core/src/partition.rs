@@ -18,8 +18,10 @@ use std::collections::BTreeMap;
 use milena_protocol::records::BatchHeader;
 use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, Timestamp};
 
+pub mod cleaning;
 pub mod producers;
 
+pub use cleaning::{CleaningPlan, CleaningPolicy, LogFacts, SegmentFacts, dirtiest, plan_cleaning};
 pub use producers::{BatchMetadata, Producers, Restored};
 
 use producers::Sequenced;

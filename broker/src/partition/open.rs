@@ -12,6 +12,7 @@ use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, PartitionIndex, Ti
 use milena_storage::{Disk, Log, Opening, ProducerEntry, Retention, StorageError, dir};
 use tokio::sync::watch;
 
+use super::compact::Compaction;
 use super::{Partition, Progress, log_config, now};
 use crate::metrics::Traffic;
 
@@ -38,7 +39,8 @@ impl Partition {
     /// Opens or makes the log in the folder and rebuilds the producers from the newest snapshot and what follows it.
     pub(crate) fn open(opened: Opened<'_>) -> Result<Self, StorageError> {
         let now = now();
-        let opening = Opening { now, ..opened.opening };
+        let may_have_gaps = opened.opening.may_have_gaps || opened.config.cleanup_compact;
+        let opening = Opening { now, may_have_gaps, ..opened.opening };
         let log = Log::open(opened.disk.clone(), opened.folder, log_config(&opened.config), opening)?;
         if !opened.has_topic_id {
             dir::write_topic_id(&**opened.disk, opened.folder, opened.topic_id)?;
@@ -67,6 +69,7 @@ impl Partition {
             producer_count: AtomicUsize::new(0),
             flushed_at: AtomicI64::new(now.0),
             is_retired: Mutex::new(false),
+            compaction: Compaction::default(),
         })
     }
 
@@ -136,10 +139,6 @@ impl Partition {
 
     /// Deletes what the topic's retention no longer keeps.
     pub(crate) fn clean(&self) -> Result<usize, StorageError> {
-        let is_retired = self.is_retired.lock().unwrap_or_else(PoisonError::into_inner);
-        if *is_retired {
-            return Ok(0);
-        }
         let config = self.config.load();
         if !config.cleanup_delete {
             return Ok(0);
@@ -148,7 +147,13 @@ impl Partition {
             age_ms_max: (config.retention_ms >= 0).then_some(config.retention_ms),
             bytes_max: u64::try_from(config.retention_bytes).ok(),
         };
-        self.log.delete_old(now(), retention, self.high_watermark())
+        let deleted = self.in_folder(|| self.log.delete_old(now(), retention, self.high_watermark()))?;
+        Ok(deleted.unwrap_or(0))
+    }
+
+    /// Removes files of deleted segments whose time is over.
+    pub(crate) fn sweep(&self) -> Result<(), StorageError> {
+        self.in_folder(|| self.log.sweep(now())).map(|_| ())
     }
 
     /// Where the log may start after records below `wanted`, -1 for all committed ones, are deleted.
@@ -159,7 +164,8 @@ impl Partition {
 
     /// Moves the log start up to `offset`, as planned, and deletes what lies below. Yields the log start.
     pub(crate) fn move_start(&self, offset: Offset) -> Result<Offset, ErrorCode> {
-        self.log.advance_start(offset).map_err(|error| self.read_failed(&error))?;
+        let moved = self.in_folder(|| self.log.advance_start(offset));
+        moved.map_err(|error| self.read_failed(&error))?.ok_or(ErrorCode::NotLeaderOrFollower)?;
         Ok(self.log.start_offset())
     }
 

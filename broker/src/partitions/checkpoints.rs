@@ -1,4 +1,5 @@
-//! The files of offsets beside the logs: recovery points, log starts, high watermarks; one line for each partition.
+//! The files of offsets beside the logs: recovery points, log starts, high watermarks, ends of
+//! cleanings; one line for each partition.
 //!
 //! They are written from time to time, where anything changed, and at an orderly stop. Lines of logs that could not be
 //! opened are carried over: what they say must hold when the logs can be opened again.
@@ -17,15 +18,17 @@ use super::{Hosted, Inner, Partitions};
 use crate::partition::Partition;
 
 /// What the files said of a log at the start.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Known {
     pub(super) opening: Opening,
     pub(super) high_watermark: Option<Offset>,
+    pub(super) cleaned_to: Option<Offset>,
 }
 
 /// One of the files.
 struct File {
     write: fn(&dyn Disk, &Path, &Offsets) -> Result<(), StorageError>,
+    /// -1 where there is nothing to say.
     offset: fn(&Partition) -> Offset,
     known: fn(&Known) -> Option<Offset>,
 }
@@ -45,6 +48,11 @@ const HIGH_WATERMARKS: File = File {
     offset: Partition::high_watermark,
     known: |known| known.high_watermark,
 };
+const CLEANER_OFFSETS: File = File {
+    write: dir::write_cleaner_offsets,
+    offset: Partition::cleaned_to,
+    known: |known| known.cleaned_to,
+};
 
 /// Fingerprints of what the files say now; 0 where that is not known.
 #[derive(Debug, Default)]
@@ -52,6 +60,7 @@ pub(super) struct Written {
     recovery_points: AtomicU64,
     start_offsets: AtomicU64,
     high_watermarks: AtomicU64,
+    cleaner_offsets: AtomicU64,
 }
 
 impl Partitions {
@@ -73,6 +82,11 @@ impl Partitions {
         self.write_offsets(&HIGH_WATERMARKS, &self.0.written.high_watermarks)
     }
 
+    /// Writes up to where each compacted log is clean.
+    pub(super) fn write_cleaner_offsets(&self) -> Result<(), StorageError> {
+        self.write_offsets(&CLEANER_OFFSETS, &self.0.written.cleaner_offsets)
+    }
+
     fn write_offsets(&self, file: &File, written: &AtomicU64) -> Result<(), StorageError> {
         // No change in between: what is deleted must not come back into the files.
         let _one = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,6 +104,7 @@ impl Inner {
             (&RECOVERY_POINTS, &self.written.recovery_points),
             (&START_OFFSETS, &self.written.start_offsets),
             (&HIGH_WATERMARKS, &self.written.high_watermarks),
+            (&CLEANER_OFFSETS, &self.written.cleaner_offsets),
         ];
         for (file, written) in files {
             written.store(0, Ordering::Relaxed);
@@ -107,8 +122,8 @@ impl Inner {
         if written.load(Ordering::Relaxed) == fingerprint {
             return Ok(());
         }
-        let mut offsets: Offsets =
-            hosted.partitions().map(|partition| (key_of(partition), (file.offset)(partition))).collect();
+        let all = hosted.partitions().map(|partition| (key_of(partition), (file.offset)(partition)));
+        let mut offsets: Offsets = all.filter(|(_, offset)| offset.0 >= 0).collect();
         let unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner);
         let known = |(key, known): (&PartitionKey, &Known)| Some((key.clone(), (file.known)(known)?));
         offsets.extend(unopened.iter().filter_map(known));

@@ -1,4 +1,5 @@
-//! What happens to logs in the background: flushing of finished segments, checkpoints, retention.
+//! What happens to logs in the background: flushing of finished segments, checkpoints, retention,
+//! compaction.
 
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ impl Partitions {
         self.every(retention, (tasks, stop), Self::clean);
         let expiry = millis(properties.int(&coordinators::PRODUCER_ID_EXPIRATION_CHECK_INTERVAL_MS).into());
         self.every(expiry, (tasks, stop), Self::expire_producers);
+        self.compact_in_background(tasks, stop);
     }
 
     fn every(
@@ -82,6 +84,9 @@ impl Partitions {
             if let Err(error) = partition.flush_if_old() {
                 tracing::error!(topic = %partition.topic, partition = partition.index.0, %error, "flush failed");
             }
+            if let Err(error) = partition.sweep() {
+                tracing::error!(topic = %partition.topic, partition = partition.index.0, %error, "cannot remove deleted segments");
+            }
         }
     }
 
@@ -101,6 +106,6 @@ impl Partitions {
     }
 }
 
-fn millis(value: i64) -> Duration {
+pub(super) fn millis(value: i64) -> Duration {
     Duration::from_millis(u64::try_from(value).unwrap_or(1).max(1))
 }

@@ -150,7 +150,7 @@ impl Inner {
 
     /// A log that cannot be opened is left out: it must not keep the others from being served.
     fn open_job(&self, job: &Job<'_>) -> Option<Partition> {
-        let known = job.known.unwrap_or(Known { opening: Opening::default(), high_watermark: None });
+        let known = job.known.unwrap_or_default();
         match self.open_partition(job.topic, job.index, job.config.clone(), known) {
             Ok(partition) => Some(partition),
             Err(error) => {
@@ -170,16 +170,20 @@ impl Inner {
         let recovery_points = dir::read_recovery_points(disk, folder)?;
         let start_offsets = dir::read_start_offsets(disk, folder)?;
         let high_watermarks = dir::read_high_watermarks(disk, folder)?;
+        let cleaner_offsets = dir::read_cleaner_offsets(disk, folder)?;
         let known = |key: PartitionKey| {
             let opening = Opening {
                 clean: self.is_clean,
                 recovery_point: recovery_points.get(&key).copied(),
                 start_offset: start_offsets.get(&key).copied(),
                 now: opened,
+                // Without the file nothing tells a loss from an old hole of a compaction.
+                may_have_gaps: recovery_points.is_empty(),
                 ..Opening::default()
             };
             let high_watermark = high_watermarks.get(&key).copied();
-            (key, Known { opening, high_watermark })
+            let cleaned_to = cleaner_offsets.get(&key).copied();
+            (key, Known { opening, high_watermark, cleaned_to })
         };
         Ok(self.sort_folders(image)?.into_iter().map(known).collect())
     }

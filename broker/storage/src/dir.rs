@@ -6,6 +6,7 @@
 //! | `meta.properties` | cluster id, node id, directory id |
 //! | `recovery-point-offset-checkpoint` | per partition, from which offset on the start after a crash reads the log |
 //! | `replication-offset-checkpoint` | per partition, the high watermark |
+//! | `cleaner-offset-checkpoint` | per compacted partition, up to which offset it is clean |
 //! | `log-start-offset-checkpoint` | per partition, below which offset records were deleted, where that is inside a segment |
 //! | `.kafka_cleanshutdown` | there after a stop in order (KIP-966: with the broker's epoch) |
 //! | `<topic>-<partition>/` | a log, with `partition.metadata`: the topic's id |
@@ -31,6 +32,7 @@ const PARTITION_METADATA: &str = "partition.metadata";
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const START_OFFSETS: &str = "log-start-offset-checkpoint";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
 /// Ending of the folder of a log that is being deleted.
 pub const DELETED_SUFFIX: &str = "-delete";
 /// The longest name a folder may have, in bytes.
@@ -225,6 +227,22 @@ pub fn read_high_watermarks(disk: &dyn Disk, folder: &Path) -> Result<Offsets, S
 /// Of the disk.
 pub fn write_high_watermarks(disk: &dyn Disk, folder: &Path, offsets: &Offsets) -> Result<(), StorageError> {
     write_offsets(disk, &folder.join(HIGH_WATERMARKS), offsets)
+}
+
+/// Reads `cleaner-offset-checkpoint`. An absent or damaged one is empty: logs are then cleaned from their start.
+///
+/// # Errors
+/// Of the disk.
+pub fn read_cleaner_offsets(disk: &dyn Disk, folder: &Path) -> Result<Offsets, StorageError> {
+    read_offsets(disk, &folder.join(CLEANER_OFFSETS))
+}
+
+/// Writes `cleaner-offset-checkpoint` durably.
+///
+/// # Errors
+/// Of the disk.
+pub fn write_cleaner_offsets(disk: &dyn Disk, folder: &Path, offsets: &Offsets) -> Result<(), StorageError> {
+    write_offsets(disk, &folder.join(CLEANER_OFFSETS), offsets)
 }
 
 /// Reads `partition.metadata` of a log's folder; `None` where it is absent or damaged.

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use milena_protocol::{Records, Timestamp};
 
+mod crash;
 mod fs;
 mod lazy;
 mod memory;
 
+pub use crash::{Crash, crash_everywhere};
 pub use fs::FsDisk;
 pub use lazy::LazyDisk;
 pub use memory::{MemDisk, Survival};

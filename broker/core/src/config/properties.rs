@@ -86,6 +86,14 @@ impl Properties {
         self.integer(key).expect("key has a default")
     }
 
+    /// The value of a `Double` key that has a default.
+    pub fn real(&self, key: &Key) -> f64 {
+        match self.value(key).expect("key has a default") {
+            Value::Real(number) => number,
+            other => unreachable!("{} is not a key of real numbers: {other:?}", key.name),
+        }
+    }
+
     /// The value of a `Boolean` key.
     pub fn boolean(&self, key: &Key) -> bool {
         self.value(key) == Some(Value::Boolean(true))

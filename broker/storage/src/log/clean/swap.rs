@@ -41,7 +41,7 @@ impl Log {
             let _writer = self.lock();
             let segments = self.segments.load_full();
             let Some(first) = place_of(&segments, cleaned) else {
-                drop(self.discard(cleaned.base_offset));
+                self.discard(cleaned)?;
                 return Ok(false);
             };
             self.rename_cleaned(cleaned, &extensions)?;
@@ -64,9 +64,9 @@ impl Log {
     ///
     /// # Errors
     /// Of the disk.
-    pub fn discard(&self, base_offset: Offset) -> Result<(), StorageError> {
+    pub fn discard(&self, cleaned: &Cleaned) -> Result<(), StorageError> {
         for extension in EXTENSIONS {
-            remove_if_there(self.disk(), &cleaned_path(self, base_offset, extension))?;
+            remove_if_there(self.disk(), &cleaned_path(self, cleaned.base_offset, extension))?;
         }
         Ok(())
     }
