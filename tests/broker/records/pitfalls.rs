@@ -280,23 +280,54 @@ fn batches_come_back_as_they_were_compressed() {
     }
 }
 
+/// A batch's records as an LZ4 frame of stored blocks, with the flags of the frame and the checksum of its header.
+fn lz4_frame(payload: &[u8], flags: u8, checksum: u8) -> Vec<u8> {
+    const STORED: u32 = 1 << 31;
+    const LARGEST_BLOCK_64_KIB: u8 = 0x40;
+    let length = u32::try_from(payload.len()).unwrap() | STORED;
+    let header = [4, 0x22, 0x4d, 0x18, flags, LARGEST_BLOCK_64_KIB, checksum];
+    [&header[..], &length.to_le_bytes(), payload, &[0; 4]].concat()
+}
+
+/// Pitfall 42: LZ4 frames whose blocks depend on each other are refused, for the Java client cannot read them.
+#[test]
+fn lz4_that_the_java_client_cannot_read_is_refused() {
+    let broker = TestBroker::start().unwrap();
+    let mut client = Client::of_leader(&broker);
+    let plain = mk_batch(0, 20, Compression::None);
+    let independent = lz4_frame(&plain.payload(), 0x60, 0x82);
+    assert_eq!(client.produced(&with_block(&plain, Compression::Lz4, &independent)), (ErrorCode::None, 0));
+    let dependent = lz4_frame(&plain.payload(), 0x40, 0xc0);
+    let refused = client.produced(&with_block(&plain, Compression::Lz4, &dependent));
+    // Apache Kafka refuses it by accident.
+    let kafka = broker.flavor() == Flavor::Kafka;
+    assert_eq!(refused.0, if kafka { ErrorCode::UnknownServerError } else { ErrorCode::CorruptMessage });
+    assert_eq!(client.fetch(13, |_| {}).high_watermark, 20);
+}
+
 /// The batch with its records as one raw block of snappy, as librdkafka and others without snappy-java write it. The
 /// block is a literal: what matters is that nothing frames it.
 fn raw_snappy(plain: &RecordBatch) -> RecordBatch {
-    const RECORDS_AT: usize = 61;
     let payload = plain.payload();
     let length = u16::try_from(payload.len()).unwrap();
-    let mut bytes = BytesMut::from(&plain.bytes()[..RECORDS_AT]);
-    bytes.put_slice(&[(length & 0x7f) as u8 | 0x80, (length >> 7) as u8]);
-    bytes.put_u8(61 << 2);
-    bytes.put_u16_le(length - 1);
-    bytes.put_slice(&payload);
+    let mut block = BytesMut::new();
+    block.put_slice(&[(length & 0x7f) as u8 | 0x80, (length >> 7) as u8]);
+    block.put_u8(61 << 2);
+    block.put_u16_le(length - 1);
+    block.put_slice(&payload);
+    with_block(plain, Compression::Snappy, &block)
+}
+
+/// The batch with another block of records, said to be compressed.
+fn with_block(plain: &RecordBatch, codec: Compression, block: &[u8]) -> RecordBatch {
+    const BLOCK_AT: usize = 61;
+    let mut bytes = [&plain.bytes()[..BLOCK_AT], block].concat();
     let size = u32::try_from(bytes.len() - 12).unwrap();
     bytes[8..12].copy_from_slice(&size.to_be_bytes());
-    bytes[21..23].copy_from_slice(&(Compression::Snappy as i16).to_be_bytes());
+    bytes[21..23].copy_from_slice(&(codec as i16).to_be_bytes());
     let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &bytes[21..]);
     bytes[17..21].copy_from_slice(&u32::try_from(crc).unwrap().to_be_bytes());
-    RecordBatch::take(&mut bytes.freeze()).unwrap()
+    RecordBatch::take(&mut bytes.into()).unwrap()
 }
 
 /// Pitfall 46: formats before batches are refused, with a code, and the connection goes on.

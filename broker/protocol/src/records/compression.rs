@@ -2,7 +2,8 @@
 //! [`DECOMPRESSED_BYTES_MAX`] is an error, and memory grows with the bytes that really come out.
 //!
 //! Snappy comes in two framings: xerial's (a 16 byte header, then blocks of a big-endian length and raw snappy), which
-//! the Java client and most others write, and one raw block. LZ4 is the standard frame format.
+//! the Java client and most others write, and one raw block. LZ4 is the standard frame format, of blocks that do not depend on
+//! each other: the Java client reads no others.
 //! Source: the `compression` package of Apache Kafka's clients; snappy-java's stream header.
 
 use std::io::{self, BufRead, Cursor, Read, Write};
@@ -81,7 +82,10 @@ impl Compression {
             Self::None => Box::new(block),
             Self::Gzip => Box::new(io::BufReader::new(flate2::bufread::MultiGzDecoder::new(block))),
             Self::Snappy => Box::new(SnappyReader::new(block.into_inner())),
-            Self::Lz4 => Box::new(io::BufReader::new(lz4_flex::frame::FrameDecoder::new(block))),
+            Self::Lz4 => {
+                check_lz4_flags(block.get_ref()).map_err(|error| self.broken(&error))?;
+                Box::new(io::BufReader::new(lz4_flex::frame::FrameDecoder::new(block)))
+            }
             Self::Zstd => {
                 let decoder =
                     zstd::stream::read::Decoder::with_buffer(block).map_err(|error| self.broken(&error))?;
@@ -112,6 +116,16 @@ impl Compression {
     pub(super) fn broken(self, error: &io::Error) -> BatchError {
         BatchError::Compressed { codec: self.name(), reason: error.to_string() }
     }
+}
+
+/// The flags of an LZ4 frame that Kafka reads: version 1, independent blocks, no dictionary.
+fn check_lz4_flags(frame: &[u8]) -> io::Result<()> {
+    const FLAGS_AT: usize = 4;
+    let flags = *frame.get(FLAGS_AT).ok_or(io::ErrorKind::UnexpectedEof)?;
+    let is_readable = flags >> 6 == 1 && flags & (1 << 5) != 0 && flags & 0b11 == 0;
+    is_readable.then_some(()).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidData, "frame depends on more than its own blocks")
+    })
 }
 
 fn compress_xerial(block: &[u8]) -> io::Result<Vec<u8>> {
