@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the clients that the tests run, at the versions of the lock files, into the cache; quick when nothing changed.
-# kcat is a Debian package, the Java tools come with the jars of tests/kafka.
+# kcat is a Debian package, the Java client and tools come with the jars that tests/kafka/install.sh fetched before.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 target=${XDG_CACHE_HOME:-$HOME/.cache}/milena/clients
@@ -35,6 +35,10 @@ install_go() {
   (cd "$here/go" && CGO_ENABLED=0 go build -trimpath -o "$target/franz" .)
 }
 
+install_java() {
+  javac -d "$target/java" -cp "$target/../kafka/libs/*" "$here/java/Breadth.java"
+}
+
 if ! command -v kcat > /dev/null; then
   echo "clients: installing kcat"
   sudo=$([[ $EUID -eq 0 ]] || echo sudo)
@@ -44,3 +48,4 @@ fi
 once python "$here/python/requirements.txt"
 once node "$here/node/package-lock.json"
 once go "$here"/go/*
+once java "$here/java/Breadth.java"

@@ -14,6 +14,7 @@ use std::process::Command;
 use milena_tests::{TestBroker, java, paths};
 
 mod admin;
+mod breadth;
 mod console;
 mod kcat;
 

@@ -1,6 +1,7 @@
 //! Programs of Apache Kafka, run from the jars that `tests/kafka/install.sh` fetches.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -13,11 +14,19 @@ use crate::paths;
 /// # Panics
 /// If the jars are missing.
 pub fn java() -> Command {
+    java_with(Path::new(""))
+}
+
+/// [`java`] with further classes.
+///
+/// # Panics
+/// If the jars are missing.
+pub fn java_with(classes: &Path) -> Command {
     let libs = paths::cache().join("kafka/libs");
     assert!(libs.exists(), "{} is missing: make kafka", libs.display());
     let mut command = Command::new("java");
     command.args(["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]);
-    command.arg("-Dlog4j2.level=ERROR").arg("-cp").arg(format!("{}/*", libs.display()));
+    command.arg("-Dlog4j2.level=ERROR").arg("-cp").arg(format!("{}/*:{}", libs.display(), classes.display()));
     command
 }
 

@@ -1,7 +1,7 @@
 // franz-go's part of the client tests; tests/clients/main.rs says what each phase must show. The crash tests use
-// write and read.
+// write and read; spec, show and admin belong to tests/clients/breadth.rs.
 //
-// Usage: franz BOOTSTRAP TOPIC before|after|read|write COUNT|pictures|member
+// Usage: franz BOOTSTRAP TOPIC before|after|read|write COUNT [SPREAD]|pictures|member|spec|show TOPIC:COUNT...|admin
 package main
 
 import (
@@ -54,10 +54,21 @@ func main() {
 		s.member()
 	case "read":
 		s.read()
+	case "spec":
+		s.writeSpec()
+	case "show":
+		s.readAll(os.Args[4:])
+	case "admin":
+		s.administrate()
 	case "write":
 		count, err := strconv.Atoi(os.Args[4])
 		check(err)
-		s.write(count)
+		spread := partitions
+		if len(os.Args) > 5 {
+			spread, err = strconv.Atoi(os.Args[5])
+			check(err)
+		}
+		s.write(count, spread)
 	}
 }
 

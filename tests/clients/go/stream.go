@@ -13,9 +13,9 @@ import (
 // Bytes around the number of each record, so that batches are worth their name.
 var padding = strings.Repeat("x", 200)
 
-// Creates the topic if need be and produces count numbered records to its partitions in turn, with acks=all and an
+// Creates the topic if need be and produces count numbered records to so many of its partitions in turn, with acks=all and an
 // idempotent producer that retries without end. Prints "partition offset number" for each acknowledged record.
-func (s *session) write(count int) {
+func (s *session) write(count, spread int) {
 	created, err := s.admin.CreateTopic(s.context, partitions, 1, nil, s.topic)
 	expect(errors.Join(err, created.Err) == nil || errors.Is(created.Err, kerr.TopicAlreadyExists), "the topic is there")
 	producer, err := kgo.NewClient(kgo.SeedBrokers(s.bootstrap), kgo.RequiredAcks(kgo.AllISRAcks()),
@@ -25,7 +25,7 @@ func (s *session) write(count int) {
 	check(err)
 	defer producer.Close()
 	for number := range count {
-		record := &kgo.Record{Topic: s.topic, Partition: int32(number % partitions),
+		record := &kgo.Record{Topic: s.topic, Partition: int32(number % spread),
 			Value: fmt.Appendf(nil, "%d %s", number, padding)}
 		producer.Produce(s.context, record, func(record *kgo.Record, err error) {
 			check(err)
