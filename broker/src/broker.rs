@@ -54,7 +54,7 @@ impl Broker {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
-        let disk: Arc<dyn Disk> = Arc::new(LazyDisk::new(Arc::new(FsDisk), OPEN_FILES_MAX));
+        let disk: Arc<dyn Disk> = Arc::new(LazyDisk::new(metrics.measure(Arc::new(FsDisk)), OPEN_FILES_MAX));
         let folder = &config.log_dir;
         disk.create_dir_all(folder).with_context(|| format!("make log directory {}", folder.display()))?;
         let log_dir = LogDirLock::acquire(folder)?

@@ -10,6 +10,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use milena_storage::Disk;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
@@ -17,6 +18,7 @@ use prometheus_client::registry::Registry;
 use crate::broker::Broker;
 
 mod connections;
+mod disk;
 mod histogram;
 mod page;
 mod partitions;
@@ -31,7 +33,12 @@ pub(crate) use partitions::Traffic;
 pub(crate) use requests::{Requests, Timing};
 pub(crate) use storage::StorageMetrics;
 
-use page::Page;
+use page::{Family, Page, family};
+
+const SYNC_TIME: Family = family(
+    "milena_fsync_time_seconds",
+    "Making files and folders durable: logs, the metadata log, checkpoints, snapshots",
+);
 
 /// Handles to every series; clones share them.
 #[derive(Clone)]
@@ -42,6 +49,7 @@ pub(crate) struct Series {
     pub(crate) requests: Requests,
     pub(crate) connections: Connections,
     pub(crate) storage: StorageMetrics,
+    sync_time: Arc<Histogram>,
     process: process::Process,
 }
 
@@ -59,8 +67,14 @@ impl Metrics {
             requests: Requests::new(),
             connections: Connections::default(),
             storage: StorageMetrics::default(),
+            sync_time: Arc::new(Histogram::of_times()),
             process: process::Process::started_now(),
         }))
+    }
+
+    /// `disk`, with the time measured that it takes to make something durable.
+    pub(crate) fn measure(&self, disk: Arc<dyn Disk>) -> Arc<dyn Disk> {
+        Arc::new(disk::MeasuredDisk::new(disk, self.sync_time.clone()))
     }
 
     /// The text exposition of every series. `broker` is absent until it is recovered. May wait for a partition's lock.
@@ -101,6 +115,7 @@ impl Collector for Scrape {
         self.metrics.connections.write(&mut page)?;
         partitions::write(self.broker.as_deref(), &mut page)?;
         self.metrics.storage.write(&mut page)?;
+        page.histogram(SYNC_TIME, &self.metrics.sync_time)?;
         state::write(self.broker.as_deref(), &self.groups, &mut page)?;
         self.metrics.process.write(&mut page)
     }

@@ -104,6 +104,12 @@ fn run(worker: worker::Worker, inbox: mpsc::Receiver<Command>) -> anyhow::Result
     runtime.block_on(worker.run(inbox))
 }
 
+/// The newest snapshot of the metadata that is on the disk: what it covers, and its file.
+pub(crate) fn newest_snapshot(config: &Config) -> Option<(Offset, std::fs::Metadata)> {
+    let (id, file) = snapshot::newest_in(&config.log_dir.join(format::METADATA_FOLDER))?;
+    Some((id.offset, file))
+}
+
 impl QuorumHandle {
     /// Who this process is.
     pub(crate) fn identity(&self) -> &Identity {

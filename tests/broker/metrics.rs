@@ -136,6 +136,8 @@ fn requests_refusals_and_groups_are_counted() {
     assert_eq!(grown("milena_topic_failed_produce_requests_total", TOPIC), 1);
     assert_eq!(grown("milena_topic_received_records_total", &format!("topic=\"{TOPIC}\"")), 0);
     assert_eq!(grown("milena_groups", "Empty"), 1);
+    assert!(after.sum("milena_fsync_time_seconds_count", "") > 0, "the metadata log is durable");
+    assert_eq!(after.sum("milena_broker_state", ""), 3);
 }
 
 fn bytes_on_disk(broker: &TestBroker) -> u64 {

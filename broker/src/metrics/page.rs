@@ -69,6 +69,11 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
+    /// Durations or sizes.
+    pub(super) fn histogram(&mut self, family: Family, histogram: &Histogram) -> fmt::Result {
+        histogram.write(&mut self.begin(family, MetricType::Histogram)?)
+    }
+
     /// One histogram for each set of labels.
     pub(super) fn histograms<'l, const N: usize>(
         &mut self,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use milena_core::group::{ListFilter, Reply, Request};
 use milena_core::metadata::MetadataImage;
 
 use super::page::{Family, Page, family};
 use crate::broker::Broker;
+use crate::quorum;
 
 /// How long the page waits for coordinators; those that answer later are missing from it.
 const GROUPS_PATIENCE: Duration = Duration::from_millis(500);
@@ -39,7 +40,18 @@ pub(super) fn write(broker: Option<&Broker>, groups: &Groups, page: &mut Page<'_
     page.gauge(STATE, if broker.is_some_and(Broker::is_unfenced) { RUNNING } else { RECOVERY })?;
     page.gauge(IN_FLIGHT, broker.map_or(0, |broker| number(broker.request_memory.held_bytes())))?;
     page.gauges(GROUPS, groups.iter().map(|(state, count)| ([("state", *state)], *count)))?;
+    write_snapshot(broker, page)?;
     write_metadata(&broker.map(Broker::image).unwrap_or_default(), page)
+}
+
+/// Without a snapshot all of it is 0.
+fn write_snapshot(broker: Option<&Broker>, page: &mut Page<'_>) -> fmt::Result {
+    let newest = broker.and_then(|broker| quorum::newest_snapshot(&broker.config));
+    let (offset, file) = newest.map_or((0, None), |(offset, file)| (offset.0, Some(file)));
+    let written = file.as_ref().and_then(|file| file.modified().ok()?.duration_since(UNIX_EPOCH).ok());
+    page.gauge(SNAPSHOT_OFFSET, offset)?;
+    page.gauge(SNAPSHOT_SIZE, file.map_or(0, |file| file.len()))?;
+    page.gauge(SNAPSHOT_TIME, written.unwrap_or_default().as_secs_f64())
 }
 
 fn write_metadata(image: &MetadataImage, page: &mut Page<'_>) -> fmt::Result {
@@ -70,6 +82,14 @@ const GROUPS: Family = family("milena_groups", "Groups that this broker coordina
 const OFFSET: Family =
     family("milena_metadata_offset", "Offset of the last metadata record that took effect here");
 const VERSION: Family = family("milena_metadata_version", "Finalized level of metadata.version");
+const SNAPSHOT_OFFSET: Family =
+    family("milena_metadata_snapshot_offset", "What lies below is in the newest metadata snapshot");
+const SNAPSHOT_SIZE: Family =
+    family("milena_metadata_snapshot_size_bytes", "Size of the newest metadata snapshot");
+const SNAPSHOT_TIME: Family = family(
+    "milena_metadata_snapshot_timestamp_seconds",
+    "When the newest metadata snapshot was written, since the epoch",
+);
 const BROKERS: Family = family("milena_cluster_brokers", "Registered brokers");
 const FENCED_BROKERS: Family = family("milena_cluster_fenced_brokers", "Registered brokers that are fenced");
 const TOPICS: Family = family("milena_cluster_topics", "Topics of the cluster");

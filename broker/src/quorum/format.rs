@@ -25,7 +25,7 @@ use super::snapshot;
 use crate::config::{Config, Voters};
 
 /// The folder of the metadata log.
-const METADATA_FOLDER: &str = "__cluster_metadata-0";
+pub(super) const METADATA_FOLDER: &str = "__cluster_metadata-0";
 /// The topic id that Kafka gives to the metadata log.
 const METADATA_TOPIC_ID: Uuid = Uuid::from_u128(1);
 const BOOTSTRAP: &str = "bootstrap.checkpoint";

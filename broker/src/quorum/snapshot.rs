@@ -71,6 +71,14 @@ pub(super) fn id_of(name: &str) -> Option<LogEnd> {
     (file_name(id) == name).then_some(id)
 }
 
+/// The newest snapshot in `folder`: what it covers, and its file.
+pub(super) fn newest_in(folder: &Path) -> Option<(LogEnd, std::fs::Metadata)> {
+    let files = std::fs::read_dir(folder).ok()?.flatten();
+    let named = files.filter_map(|file| Some((id_of(file.file_name().to_str()?)?, file)));
+    let (id, file) = named.max_by_key(|(id, _)| (id.offset, id.epoch))?;
+    Some((id, file.metadata().ok()?))
+}
+
 /// Whether a file is what is left of a snapshot that was not finished, or not removed.
 pub(super) fn is_leftover(name: &str) -> bool {
     LEFTOVERS.iter().any(|leftover| name.ends_with(leftover))
