@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Listener, LiveProperties};
-use crate::connection::RequestMemory;
+use crate::connection::{RequestMemory, ResponseMemory};
+use crate::connections::Connections;
 use crate::coordinator::Coordinators;
 use crate::metrics::Metrics;
 use crate::partitions::Partitions;
@@ -24,6 +25,9 @@ use crate::quorum::{self, QuorumHandle};
 
 /// Memory that large requests in flight may hold together.
 const REQUEST_MEMORY_BYTES: usize = 32 * 1024 * 1024;
+
+/// Memory that finished responses may hold together before no further request is started.
+const RESPONSE_MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
 /// Files of logs that are open at a time, besides those in use at the moment.
 const OPEN_FILES_MAX: usize = 256;
@@ -40,6 +44,8 @@ pub(crate) struct Broker {
     pub(crate) quorum: QuorumHandle,
     pub(crate) metrics: Metrics,
     pub(crate) request_memory: RequestMemory,
+    pub(crate) response_memory: Arc<ResponseMemory>,
+    connections: ConnectionTables,
     /// Cancelled when the task that acts on new images ends, by a panic too.
     follower_ended: CancellationToken,
     pub(crate) fetch_sessions: Mutex<Sessions>,
@@ -72,6 +78,8 @@ impl Broker {
             quorum,
             metrics,
             request_memory: RequestMemory::new(REQUEST_MEMORY_BYTES),
+            response_memory: ResponseMemory::new(RESPONSE_MEMORY_BYTES),
+            connections: ConnectionTables::new(&config),
             fetch_sessions: Mutex::new(Sessions::new(session_slots(&config))),
             config,
             follower_ended: CancellationToken::new(),
@@ -93,6 +101,7 @@ impl Broker {
             failure = broker.failed() => return Err(failure),
         }
         broker.partitions.maintain(tasks, stop);
+        tokio::spawn(follow_limits(broker.clone(), stop.clone()));
         Ok(broker)
     }
 
@@ -111,6 +120,11 @@ impl Broker {
         }
     }
 
+    /// The connections that share their limits with those of `listener`.
+    pub(crate) fn connections_of(&self, listener: &Listener) -> &Arc<Connections> {
+        if listener.is_controller { &self.connections.of_controller } else { &self.connections.of_clients }
+    }
+
     /// Whether the cluster counts this broker as alive.
     pub(crate) fn is_unfenced(&self) -> bool {
         self.image().broker(self.node_id).is_some_and(|broker| !broker.fenced)
@@ -119,6 +133,39 @@ impl Broker {
     /// The newest committed metadata this broker has.
     pub(crate) fn image(&self) -> Arc<MetadataImage> {
         self.quorum.image()
+    }
+}
+
+/// Listeners of the controller have limits of their own, as in Kafka, where they are another server.
+struct ConnectionTables {
+    of_clients: Arc<Connections>,
+    of_controller: Arc<Connections>,
+}
+
+impl ConnectionTables {
+    /// With nothing but the limits of `config`; those set meanwhile come with [`follow_limits`].
+    fn new(config: &Config) -> Self {
+        let table = |of_controller| {
+            let limits = config.connection_limits(&config.properties, of_controller);
+            Connections::new(limits, config.connection_windows())
+        };
+        Self { of_clients: table(false), of_controller: table(true) }
+    }
+}
+
+/// Takes over limits of connections that are set while the broker runs.
+async fn follow_limits(broker: Arc<Broker>, stop: CancellationToken) {
+    let mut live = broker.live.subscribe();
+    live.mark_changed();
+    while let Some(Ok(())) = stop.run_until_cancelled(live.changed()).await {
+        let (properties, config) = (live.borrow_and_update().clone(), broker.config.clone());
+        // Names of hosts are looked up.
+        let limits = tokio::task::spawn_blocking(move || {
+            [false, true].map(|of_controller| config.connection_limits(&properties, of_controller))
+        });
+        let Ok([of_clients, of_controller]) = limits.await else { continue };
+        broker.connections.of_clients.limit(of_clients);
+        broker.connections.of_controller.limit(of_controller);
     }
 }
 

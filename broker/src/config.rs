@@ -15,6 +15,7 @@ use milena_core::config::Properties;
 use milena_core::config::broker::{log, quorum, server};
 use milena_protocol::NodeId;
 
+mod limits;
 mod listeners;
 mod live;
 mod source;
@@ -55,6 +56,7 @@ impl Config {
         let node_id = node_id(&properties)?;
         let parsed = listeners::parse(&properties, given.is_sample)?;
         listeners::check_inter_broker(&properties, &parsed)?;
+        limits::check(&properties)?;
         Ok(Self {
             node_id,
             voters: voters::parse(&properties, node_id)?,

@@ -8,6 +8,7 @@ mod api;
 mod broker;
 mod config;
 mod connection;
+mod connections;
 mod coordinator;
 mod dispatch;
 mod http;

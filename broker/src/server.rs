@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,11 +17,15 @@ use tokio_util::task::TaskTracker;
 use crate::broker::{Broker, Origin};
 use crate::config::{Config, Listener};
 use crate::connection;
+use crate::connections::{Slot, TooMany};
 
 /// Connections the kernel holds for a listener that is not accepting yet.
 const BACKLOG: i32 = 1024;
 /// Idle time after which the kernel probes a silent peer; below the 350 s at which cloud load balancers forget a flow.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+/// Time between two probes, and how many may go unanswered: a peer that is gone is known within two minutes.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_PROBES: u32 = 6;
 /// Pause after an accept that failed for want of descriptors or memory.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
@@ -76,15 +81,13 @@ pub(crate) fn accept(broker: &Arc<Broker>, bound: Vec<Bound>, tasks: &TaskTracke
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    accepted = socket.accept() => match accepted {
-                        Ok((stream, peer)) => {
-                            let origin = Origin { peer, listener: listener.clone() };
-                            admit(&broker, origin, stream, &connections, &stop);
-                        }
-                        Err(error) => {
-                            tracing::warn!(%error, listener = %listener.name, "accept failed");
-                            tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
-                        }
+                    (slot, origin, stream) = next(&broker, &listener, &socket) => {
+                        let (broker, stop) = (broker.clone(), stop.clone());
+                        let open = broker.metrics.connections.accepted(&listener.name);
+                        connections.spawn(async move {
+                            connection::serve(broker, origin, stream, &slot, stop).await;
+                            drop(open);
+                        });
                     }
                 }
             }
@@ -92,26 +95,50 @@ pub(crate) fn accept(broker: &Arc<Broker>, bound: Vec<Bound>, tasks: &TaskTracke
     }
 }
 
-fn admit(
+/// The next connection that may be served. While there is no room for one, nobody else is accepted on its listener.
+async fn next(
     broker: &Arc<Broker>,
-    origin: Origin,
-    stream: TcpStream,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-) {
-    if let Err(error) = prepare(&stream) {
-        tracing::debug!(%error, peer = %origin.peer, "peer left before it was served");
-        return;
+    listener: &Arc<Listener>,
+    socket: &TcpListener,
+) -> (Slot, Origin, TcpStream) {
+    loop {
+        let (stream, peer) = match socket.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, listener = %listener.name, "accept failed");
+                tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
+                continue;
+            }
+        };
+        let admit = broker.connections_of(listener).admit(listener, peer.ip());
+        match delayed(admit, || broker.metrics.connections.of(&listener.name).delayed()).await {
+            Ok(slot) => match prepare(&stream) {
+                Ok(()) => return (slot, Origin { peer, listener: listener.clone() }, stream),
+                Err(error) => tracing::debug!(%error, %peer, "peer left before it was served"),
+            },
+            Err(TooMany(max)) => {
+                broker.metrics.connections.of(&listener.name).refused();
+                tracing::info!(%peer, max, "refused a connection: the address has as many as it may have");
+            }
+        }
     }
-    let open = broker.metrics.connections.accepted(&origin.listener.name);
-    let serve = connection::serve(broker.clone(), origin, stream, stop.clone());
-    tasks.spawn(async move {
-        serve.await;
-        drop(open);
-    });
+}
+
+/// Tells if the future has to wait.
+async fn delayed<F: Future>(future: F, tell: impl FnOnce()) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    if let Poll::Ready(output) = futures::poll!(&mut future) {
+        return output;
+    }
+    tell();
+    future.await
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    socket2::SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_IDLE))
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_PROBES);
+    socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }

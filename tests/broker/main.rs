@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 mod configs;
+mod connections;
 mod crash;
 mod dump;
 mod groups;

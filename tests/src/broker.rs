@@ -71,7 +71,8 @@ impl TestBroker {
         Self::start_with(Flavor::wanted(), &[])
     }
 
-    /// Starts a broker with further settings, which win over the shared ones.
+    /// Starts a broker with further settings, which win over the shared ones. `{client}` and `{controller}` stand for the
+    /// addresses of its two listeners.
     pub fn start_with(flavor: Flavor, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let directory = TempDir::with_prefix("milena-test-")?;
         let settings =
@@ -189,6 +190,7 @@ fn write_properties(
         directory.join("data").display()
     );
     for (key, value) in settings {
+        let value = value.replace("{client}", &client).replace("{controller}", &controller);
         text.push_str(&format!("{key}={value}\n"));
     }
     fs::write(directory.join("server.properties"), text)

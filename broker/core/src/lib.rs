@@ -8,5 +8,6 @@ pub mod machine;
 pub mod metadata;
 pub mod partition;
 pub mod placement;
+pub mod quota;
 pub mod raft;
 pub mod session;

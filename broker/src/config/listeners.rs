@@ -116,11 +116,16 @@ fn check_controllers(controllers: &[String], listeners: &[Listener]) -> anyhow::
     Ok(())
 }
 
+/// The name of the listener that brokers use among themselves.
+pub(super) fn inter_broker(properties: &Properties) -> String {
+    let explicit = properties.text(&server::INTER_BROKER_LISTENER_NAME);
+    let name = explicit.or(properties.text(&security::SECURITY_INTER_BROKER_PROTOCOL));
+    name.unwrap_or("PLAINTEXT").to_uppercase()
+}
+
 /// Brokers must have a listener among themselves.
 pub(super) fn check_inter_broker(properties: &Properties, listeners: &[Listener]) -> anyhow::Result<()> {
-    let explicit = properties.text(&server::INTER_BROKER_LISTENER_NAME);
-    let name = explicit.or(properties.text(&security::SECURITY_INTER_BROKER_PROTOCOL)).unwrap_or("PLAINTEXT");
-    let name = name.to_uppercase();
+    let name = inter_broker(properties);
     let brokers: Vec<_> = listeners.iter().filter(|l| !l.is_controller).map(|l| l.name.as_str()).collect();
     ensure!(
         brokers.contains(&name.as_str()),

@@ -46,7 +46,6 @@ impl LiveProperties {
     }
 
     /// Sees the properties of now, and those of every change.
-    #[allow(dead_code, reason = "everything built so far reads its keys when it needs them")]
     pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Properties>> {
         self.0.current.subscribe()
     }

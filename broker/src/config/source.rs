@@ -100,7 +100,8 @@ fn known(environment: impl Iterator<Item = (String, String)>) -> BTreeMap<String
     let mut known = BTreeMap::new();
     for (variable, value) in environment {
         let Some(name) = key_of(&variable) else { continue };
-        if name == CLUSTER_ID || broker::key(&name).is_some() || unbuilt::is_security(&name) {
+        let is_key = broker::key(&name).is_some() || broker::listener_key(&name).is_some();
+        if name == CLUSTER_ID || is_key || unbuilt::is_security(&name) {
             known.insert(name, (variable, value));
         } else {
             tracing::warn!(variable, "ignoring an environment variable that is no broker key");

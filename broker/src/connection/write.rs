@@ -2,20 +2,73 @@
 //!
 //! `sendfile` moves pages of the page cache into the socket; a page that is not resident is read by the kernel while
 //! this worker waits, which read-ahead keeps short for the sequential reads that consumers make.
+//!
+//! A peer that does not read is waited for as [`Pace`] says.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use milena_protocol::{Encoder, FileSlice, Segment};
-use tokio::io::{AsyncWriteExt, Interest};
+use tokio::io::{AsyncWrite, Interest};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use super::memory::ResponseMemory;
+use super::patience::{PRESSED, Patience, Terms};
 
 /// Byte segments that one `writev` takes.
 const SLICES_PER_WRITE_MAX: usize = 64;
 
+/// What a connection may hold in responses without being pressed to read them, in bytes.
+const UNPRESSED_BYTES_MAX: usize = 16 * 1024;
+
+/// How long a peer may take to read.
+pub(super) struct Pace<'a> {
+    patience: Patience,
+    terms: Terms,
+    /// Where others may wait for what this connection holds.
+    memory: Option<&'a ResponseMemory>,
+}
+
+impl<'a> Pace<'a> {
+    /// For a connection whose responses hold `held_bytes`. `terms` are those while nobody waits for memory.
+    pub(super) fn new(terms: Terms, memory: &'a ResponseMemory, held_bytes: usize) -> Self {
+        let memory = (held_bytes > UNPRESSED_BYTES_MAX).then_some(memory);
+        Self { patience: Patience::new(terms), terms, memory }
+    }
+
+    /// Waits for one step of writing, which yields the bytes that were taken.
+    async fn step(
+        &mut self,
+        mut write: impl FnMut(&mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> io::Result<usize> {
+        loop {
+            let is_pressed = self.memory.is_some_and(ResponseMemory::is_full);
+            let terms = if is_pressed { PRESSED } else { self.terms };
+            let Some(wait) = self.patience.wait(terms) else {
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, "peer does not read its responses"));
+            };
+            let started = Instant::now();
+            let written = timeout(wait, poll_fn(&mut write)).await;
+            let bytes = written.as_ref().map_or(0, |written| *written.as_ref().unwrap_or(&0));
+            self.patience.moved(started.elapsed(), bytes, terms);
+            if let Ok(written) = written {
+                return written;
+            }
+        }
+    }
+}
+
 /// Writes all of `response` and yields the bytes written.
-pub(super) async fn response(stream: &mut TcpStream, response: Encoder) -> io::Result<usize> {
+pub(super) async fn response(
+    stream: &mut TcpStream,
+    response: Encoder,
+    mut pace: Pace<'_>,
+) -> io::Result<usize> {
     let mut written = 0;
     let mut run = VecDeque::new();
     for segment in response.into_segments() {
@@ -25,21 +78,22 @@ pub(super) async fn response(stream: &mut TcpStream, response: Encoder) -> io::R
                 run.push_back(bytes);
             }
             Segment::File(slice) => {
-                write_run(stream, &mut run).await?;
+                write_run(stream, &mut run, &mut pace).await?;
                 written += usize::try_from(slice.len).unwrap_or(usize::MAX);
-                send_file(stream, slice).await?;
+                send_file(stream, slice, &mut pace).await?;
             }
         }
     }
-    write_run(stream, &mut run).await?;
+    write_run(stream, &mut run, &mut pace).await?;
     Ok(written)
 }
 
-async fn write_run(stream: &mut TcpStream, run: &mut VecDeque<Bytes>) -> io::Result<()> {
+async fn write_run(stream: &mut TcpStream, run: &mut VecDeque<Bytes>, pace: &mut Pace<'_>) -> io::Result<()> {
     while !run.is_empty() {
         let slices: Vec<IoSlice<'_>> =
             run.iter().take(SLICES_PER_WRITE_MAX).map(|bytes| IoSlice::new(bytes)).collect();
-        let mut taken = stream.write_vectored(&slices).await?;
+        let mut taken =
+            pace.step(|context| Pin::new(&mut *stream).poll_write_vectored(context, &slices)).await?;
         while let Some(first) = run.front_mut() {
             if first.len() > taken {
                 first.advance(taken);
@@ -55,27 +109,60 @@ async fn write_run(stream: &mut TcpStream, run: &mut VecDeque<Bytes>) -> io::Res
     Ok(())
 }
 
-async fn send_file(stream: &TcpStream, slice: FileSlice) -> io::Result<()> {
+async fn send_file(stream: &TcpStream, slice: FileSlice, pace: &mut Pace<'_>) -> io::Result<()> {
     let mut position = slice.position;
     let end = slice.position + slice.len;
     while position < end {
-        stream.writable().await?;
         let count = usize::try_from(end - position).unwrap_or(usize::MAX);
-        let sent = stream.try_io(Interest::WRITABLE, || {
-            Ok(rustix::fs::sendfile(stream, &*slice.file, Some(&mut position), count)?)
-        });
-        match sent {
-            // The size went out in the frame's prefix already, so the peer must not wait for the rest.
-            Ok(0) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "log segment ended inside a read slice",
-                ));
+        let sent = pace.step(|context| {
+            loop {
+                ready!(stream.poll_write_ready(context))?;
+                let send = || Ok(rustix::fs::sendfile(stream, &*slice.file, Some(&mut position), count)?);
+                match stream.try_io(Interest::WRITABLE, send) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    sent => return Poll::Ready(sent),
+                }
             }
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+        });
+        // The size went out in the frame's prefix already, so the peer must not wait for the rest.
+        if sent.await? == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "log segment ended inside a read slice",
+            ));
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+
+    const RELAXED: Terms = Terms { pause_max: Duration::from_secs(600), bytes_per_second_min: 1 };
+
+    /// How a step ends that is never possible, and after how long.
+    async fn stalled(memory: &Arc<ResponseMemory>, held_bytes: usize) -> Option<Duration> {
+        let mut pace = Pace::new(RELAXED, memory, held_bytes);
+        let started = Instant::now();
+        let end = timeout(PRESSED.pause_max + Duration::from_millis(500), pace.step(|_| Poll::Pending)).await;
+        end.is_ok_and(|written| written.is_err()).then(|| started.elapsed())
+    }
+
+    #[tokio::test]
+    async fn slow_reader_is_ended_sooner_when_others_wait_for_its_memory() {
+        let (full, free) = (ResponseMemory::new(100_000), ResponseMemory::new(100_001));
+        let _held = [&full, &free].map(|memory| memory.charge(100_000));
+        let (large, small, unwanted) = tokio::join!(
+            stalled(&full, 100_000),
+            stalled(&full, UNPRESSED_BYTES_MAX),
+            stalled(&free, 100_000)
+        );
+        assert!(large.is_some_and(|elapsed| elapsed >= PRESSED.pause_max));
+        assert_eq!(small, None, "what is small is not worth it");
+        assert_eq!(unwanted, None, "nobody waits");
+    }
 }

@@ -1,4 +1,4 @@
-//! Connections by listener: open, accepted and closed.
+//! Connections by listener: open, accepted and closed; refused, delayed and expired by their limits.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,13 +11,32 @@ use super::page::{Family, Page, family};
 #[derive(Debug, Default)]
 pub(crate) struct Connections(Mutex<BTreeMap<String, Arc<Listener>>>);
 
+/// The series of one listener.
 #[derive(Debug, Default)]
-struct Listener {
+pub(crate) struct Listener {
     accepted: AtomicU64,
     closed: AtomicU64,
+    refused: AtomicU64,
+    delayed: AtomicU64,
+    expired: AtomicU64,
 }
 
 impl Listener {
+    /// An address had as many connections as it may have.
+    pub(crate) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection had to wait for a limit before it was accepted.
+    pub(crate) fn delayed(&self) {
+        self.delayed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection was idle for too long.
+    pub(crate) fn expired(&self) {
+        self.expired.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn open(&self) -> i64 {
         let closed = self.closed.load(Ordering::Relaxed);
         i64::try_from(self.accepted.load(Ordering::Relaxed).saturating_sub(closed)).unwrap_or(i64::MAX)
@@ -42,7 +61,8 @@ impl Connections {
         OpenConnection(series)
     }
 
-    fn of(&self, listener: &str) -> Arc<Listener> {
+    /// The series of `listener`.
+    pub(crate) fn of(&self, listener: &str) -> Arc<Listener> {
         let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match listeners.get(listener) {
             Some(series) => series.clone(),
@@ -58,10 +78,18 @@ impl Connections {
         let open = listeners.iter().map(|(name, series)| ([("listener", name.as_str())], series.open()));
         page.gauges(OPEN, open)?;
         page.counters(ACCEPTED, each(|series| series.accepted.load(Ordering::Relaxed)))?;
-        page.counters(CLOSED, each(|series| series.closed.load(Ordering::Relaxed)))
+        page.counters(CLOSED, each(|series| series.closed.load(Ordering::Relaxed)))?;
+        page.counters(REFUSED, each(|series| series.refused.load(Ordering::Relaxed)))?;
+        page.counters(DELAYED, each(|series| series.delayed.load(Ordering::Relaxed)))?;
+        page.counters(EXPIRED, each(|series| series.expired.load(Ordering::Relaxed)))
     }
 }
 
 const OPEN: Family = family("milena_connections", "Open connections");
 const ACCEPTED: Family = family("milena_connections_accepted", "Connections accepted");
 const CLOSED: Family = family("milena_connections_closed", "Connections that have ended");
+const REFUSED: Family =
+    family("milena_connections_refused", "Connections of an address that had as many as it may have");
+const DELAYED: Family =
+    family("milena_connections_delayed", "Connections that waited for a limit before they were accepted");
+const EXPIRED: Family = family("milena_connections_expired", "Connections that were idle for too long");

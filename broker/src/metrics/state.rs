@@ -39,6 +39,8 @@ pub(super) async fn count_groups(broker: &Broker) -> Groups {
 pub(super) fn write(broker: Option<&Broker>, groups: &Groups, page: &mut Page<'_>) -> fmt::Result {
     page.gauge(STATE, if broker.is_some_and(Broker::is_unfenced) { RUNNING } else { RECOVERY })?;
     page.gauge(IN_FLIGHT, broker.map_or(0, |broker| number(broker.request_memory.held_bytes())))?;
+    let responses = broker.map_or(0, |broker| number(broker.response_memory.used_bytes()));
+    page.gauge(RESPONSES, responses)?;
     page.gauges(GROUPS, groups.iter().map(|(state, count)| ([("state", *state)], *count)))?;
     write_snapshot(broker, page)?;
     write_metadata(&broker.map(Broker::image).unwrap_or_default(), page)
@@ -78,6 +80,8 @@ fn number(number: usize) -> i64 {
 const STATE: Family = family("milena_broker_state", "Kafka's numbers: 2 recovering or fenced, 3 running");
 const IN_FLIGHT: Family =
     family("milena_requests_in_flight_bytes", "Memory that large requests hold until they are answered");
+const RESPONSES: Family =
+    family("milena_responses_in_flight_bytes", "Memory that finished responses hold until they are sent");
 const GROUPS: Family = family("milena_groups", "Groups that this broker coordinates");
 const OFFSET: Family =
     family("milena_metadata_offset", "Offset of the last metadata record that took effect here");

@@ -129,6 +129,15 @@ impl Encoder {
         self.buffer.len() + self.spliced_bytes
     }
 
+    /// Bytes written so far, without slices of files.
+    pub fn bytes_in_memory(&self) -> usize {
+        let in_memory = |(_, segment): &(usize, Segment)| match segment {
+            Segment::Bytes(bytes) => bytes.len(),
+            Segment::File(_) => 0,
+        };
+        self.buffer.len() + self.splices.iter().map(in_memory).sum::<usize>()
+    }
+
     /// Whether nothing was written.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
