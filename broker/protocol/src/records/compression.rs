@@ -12,6 +12,10 @@ use bytes::Bytes;
 
 use super::BatchError;
 
+mod zstd_reader;
+
+use zstd_reader::ZstdReader;
+
 /// The largest records block after decompression, in bytes.
 pub const DECOMPRESSED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// First bytes of xerial's framing; two version numbers of four bytes follow.
@@ -87,9 +91,8 @@ impl Compression {
                 Box::new(io::BufReader::new(lz4_flex::frame::FrameDecoder::new(block)))
             }
             Self::Zstd => {
-                let decoder =
-                    zstd::stream::read::Decoder::with_buffer(block).map_err(|error| self.broken(&error))?;
-                Box::new(io::BufReader::new(decoder))
+                let reader = ZstdReader::new(block.into_inner()).map_err(|error| self.broken(&error))?;
+                Box::new(reader)
             }
         })
     }

@@ -165,7 +165,7 @@ pub(super) fn zigzag_decode(raw: u64) -> i64 {
 }
 
 /// An unsigned LEB128 of at most `size_max` bytes and its size.
-fn decode_unsigned(bytes: &[u8], size_max: usize) -> Option<(u64, usize)> {
+pub(super) fn decode_unsigned(bytes: &[u8], size_max: usize) -> Option<(u64, usize)> {
     let mut value = 0_u64;
     for (index, byte) in bytes.iter().take(size_max).enumerate() {
         let shift = u32::try_from(index * 7).ok()?;

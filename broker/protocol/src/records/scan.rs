@@ -2,10 +2,13 @@
 //!
 //! Layout and limits are those of [`super::record`]; every byte is charged against the record's claimed length and
 //! against [`DECOMPRESSED_BYTES_MAX`] before it is skipped.
+//!
+//! A record that lies in the reader's buffer as a whole, as nearly all do, is judged there in one step ([`whole`]). One
+//! that is not, or is malformed, goes byte by byte, which also says what is wrong with it.
 
 use std::io::{self, BufRead};
 
-use super::record::zigzag_decode;
+use super::record::{decode_unsigned, zigzag_decode};
 use super::{BatchError, Compression, DECOMPRESSED_BYTES_MAX};
 
 /// What the scan tells of one record.
@@ -74,6 +77,16 @@ struct Scanner<R> {
 
 impl<R: BufRead> Scanner<R> {
     fn record(&mut self, index: i32) -> Result<Scanned, ScanError> {
+        if let Some((scanned, size)) = whole(self.reader.fill_buf()?, index) {
+            self.left = size as u64;
+            self.charge(size as u64)?;
+            self.reader.consume(size);
+            return Ok(scanned);
+        }
+        self.record_by_bytes(index)
+    }
+
+    fn record_by_bytes(&mut self, index: i32) -> Result<Scanned, ScanError> {
         self.left = 5;
         let length = self.varint()?;
         self.left = u64::try_from(length).map_err(|_| ScanError::Malformed("negative length"))?;
@@ -160,5 +173,55 @@ impl<R: BufRead> Scanner<R> {
             }
         }
         Err(ScanError::Malformed("varint is too long"))
+    }
+}
+
+/// The record at the start of `buffer` and its size, if all of it is there and nothing is wrong with it.
+fn whole(buffer: &[u8], index: i32) -> Option<(Scanned, usize)> {
+    let mut length = Body(buffer);
+    let claimed = usize::try_from(length.varint()?).ok()?;
+    let body = length.0.get(..claimed)?;
+    let size = buffer.len() - length.0.len() + claimed;
+    let mut body = Body(body.get(1..)?);
+    let timestamp_delta = body.varlong(10)?;
+    if body.varint()? != index {
+        return None;
+    }
+    let has_key = body.skip_nullable()?;
+    body.skip_nullable()?;
+    for _ in 0..u32::try_from(body.varint()?).ok()? {
+        // The key of a header is never null.
+        body.skip_nullable()?.then_some(())?;
+        body.skip_nullable()?;
+    }
+    body.0.is_empty().then_some((Scanned { index, timestamp_delta, has_key }, size))
+}
+
+/// What is left of a record.
+struct Body<'a>(&'a [u8]);
+
+impl Body<'_> {
+    fn skip_nullable(&mut self) -> Option<bool> {
+        let length = self.varint()?;
+        if length == -1 {
+            return Some(false);
+        }
+        self.0 = self.0.get(usize::try_from(length).ok()?..)?;
+        Some(true)
+    }
+
+    fn varint(&mut self) -> Option<i32> {
+        i32::try_from(self.varlong(5)?).ok()
+    }
+
+    fn varlong(&mut self, size_max: usize) -> Option<i64> {
+        let (first, rest) = self.0.split_first()?;
+        if first & 0x80 == 0 {
+            self.0 = rest;
+            return Some(zigzag_decode(u64::from(*first)));
+        }
+        let (raw, size) = decode_unsigned(self.0, size_max)?;
+        self.0 = &self.0[size..];
+        Some(zigzag_decode(raw))
     }
 }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::scan::{Scanned, scan};
 use super::*;
 use crate::error_code::ErrorCode;
 
@@ -171,6 +172,18 @@ fn decompression_stops_at_its_limit() {
 }
 
 #[test]
+fn damaged_block_leaves_nothing_to_the_next_one() {
+    let block = Bytes::from(Compression::Zstd.compress(&[7; 100_000]).unwrap());
+    for cut in [1, 5, block.len() / 2, block.len() - 1] {
+        assert!(Compression::Zstd.decompress(block.slice(..cut)).is_err(), "cut at {cut}");
+        assert_eq!(Compression::Zstd.decompress(block.clone()).unwrap(), vec![7; 100_000]);
+    }
+    let twice = Bytes::from([&block[..], &block[..]].concat());
+    assert_eq!(Compression::Zstd.decompress(twice).unwrap().len(), 200_000);
+    assert!(Compression::Zstd.decompress(Bytes::new()).is_err());
+}
+
+#[test]
 fn control_records_tell_their_type() {
     let batch = BatchBuilder::control(ControlRecordType::KRaftVoters, NOW, b"voters").build();
     assert!(batch.header().attributes.is_control());
@@ -224,6 +237,29 @@ proptest! {
             let records = valid.batch().records().unwrap();
             prop_assert!(records.map(|record| record.map(|record| record.offset)).all(|offset| offset.is_ok()));
         }
+    }
+
+    #[test]
+    fn records_are_judged_alike_in_one_step_and_byte_by_byte(
+        damage in proptest::collection::vec((0_usize..120, any::<u8>()), 0..4),
+        cut in 0_usize..4,
+    ) {
+        let batch = mk_batch(Compression::None, &["some value", "another value that is a little longer", ""]);
+        let mut block = batch.payload().to_vec();
+        for (at, byte) in damage {
+            if let Some(slot) = block.get_mut(at) {
+                *slot = byte;
+            }
+        }
+        block.truncate(block.len() - cut);
+        let judged = |reader: &mut dyn std::io::BufRead| {
+            let mut seen = Vec::new();
+            let note = |record: &Scanned| seen.push((record.index, record.timestamp_delta, record.has_key));
+            let result = scan(reader, 3, Compression::None, note);
+            (result, seen)
+        };
+        let by_bytes = judged(&mut std::io::BufReader::with_capacity(1, &block[..]));
+        prop_assert_eq!(judged(&mut &block[..]), by_bytes);
     }
 
     #[test]
