@@ -277,7 +277,10 @@ impl Partition {
             leader_epoch: state.leader_epoch(),
             is_leader: state.is_leader(),
         };
-        self.progress.send_if_modified(|published| std::mem::replace(published, progress) != progress);
+        // Who subscribes looks before it waits, so nobody misses what is published while there are no receivers.
+        let is_watched = || self.progress.receiver_count() > 0;
+        self.progress
+            .send_if_modified(|published| std::mem::replace(published, progress) != progress && is_watched());
     }
 
     fn lock(&self) -> MutexGuard<'_, Replica> {
