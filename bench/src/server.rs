@@ -1,6 +1,7 @@
 //! The processes under measurement: Apache Kafka, Milena, and the floor programs of this crate.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -62,7 +63,7 @@ pub(crate) struct Server {
     pub(crate) address: String,
     /// From the start of the process to its first answer.
     pub(crate) started_in: Duration,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// Resident memory in bytes.
@@ -117,7 +118,15 @@ impl Server {
             ensure!(started.elapsed() < PATIENCE, "did not answer within {PATIENCE:?}");
             std::thread::sleep(POLL_INTERVAL);
         }
-        Ok(Self { process, address, started_in: started.elapsed(), _directory: directory })
+        Ok(Self { process, address, started_in: started.elapsed(), directory })
+    }
+
+    /// Writes and deletes as much as the server is about to write. A virtual machine gives memory that it did not use for
+    /// a while back to its host, and who touches it next pays several times over: that shall not be a server.
+    pub(crate) fn touch_memory(&self, bytes: u64) -> anyhow::Result<()> {
+        let mut file = tempfile::tempfile_in(self.directory.path())?;
+        let part = vec![1; 1 << 20];
+        Ok((0..bytes >> 20).try_for_each(|_| file.write_all(&part))?)
     }
 
     /// User and system time so far, in seconds.

@@ -24,6 +24,11 @@ pub(crate) struct Produce {
 }
 
 impl Produce {
+    /// Bytes of the values in a request.
+    pub(crate) fn frame_bytes(&self) -> u64 {
+        (self.shape.record_bytes * self.shape.batches) as u64 * self.shape.batch_records
+    }
+
     /// Sends everything to `topic` at `address`.
     pub(crate) fn run(&self, address: &str, topic: &str) -> anyhow::Result<Done> {
         block_on(LocalSet::new().run_until(self.all(address, topic)))?

@@ -20,7 +20,8 @@ const OPEN_LOOP: OpenLoop = OpenLoop {
     duration: Duration::from_secs(60),
     warm_up: Duration::from_secs(10),
 };
-const END_TO_END_RECORDS: u64 = 10_000;
+/// The first ones meet a cold JVM on both sides.
+const END_TO_END_RECORDS: u64 = 20_000;
 
 pub(super) fn open_loop(bench: &mut Bench) -> anyhow::Result<()> {
     let results = bench.each(PARTITIONS, |broker, topic| OPEN_LOOP.run(&broker.address, topic))?;

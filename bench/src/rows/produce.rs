@@ -111,6 +111,7 @@ fn native(bench: &mut Bench, row: &Native) -> anyhow::Result<()> {
 
 fn run(server: &Server, topic: &str, load: Produce) -> anyhow::Result<(Done, Cost)> {
     Produce { requests: load.requests / WARM_UP_PART, ..load }.run(&server.address, topic)?;
+    server.touch_memory(load.requests * load.frame_bytes())?;
     measure(server, || load.run(&server.address, topic))
 }
 
@@ -131,6 +132,7 @@ fn perf(bench: &mut Bench, size: &str, records: u64, record_bytes: usize) -> any
     let client = ["acks=1", "batch.size=65536"];
     let results = bench.each(1, |broker, topic| {
         let work = (records, record_bytes);
+        broker.touch_memory(records * record_bytes as u64)?;
         measure(broker, || tools::producer_performance(&broker.address, topic, work, &client))
     })?;
     let rate = |(rate, _): &(f64, Cost)| *rate;
