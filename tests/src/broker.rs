@@ -99,6 +99,11 @@ impl TestBroker {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// The ports it listens on.
+    pub fn ports(&self) -> [u16; 2] {
+        [self.port, self.controller_port]
+    }
+
     /// The directory of partitions.
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")

@@ -1,0 +1,80 @@
+//! Random requests, right and wrong, go to Apache Kafka and to Milena in lockstep, and the answers must agree.
+//!
+//! A run is made of a seed and a number of steps: `make differential SEED=7 STEPS=20000`. A step makes its choices from
+//! both alone, so a mismatch that is printed with them comes again. What may differ is masked (error messages, clocks,
+//! ports) or called by common names (topic ids, member ids); differences on purpose are listed in `differences`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::str::FromStr;
+use std::time::Instant;
+
+use dice::Dice;
+use lockstep::Lockstep;
+
+mod cluster;
+mod configs;
+mod dice;
+mod differences;
+mod lockstep;
+mod side;
+mod text;
+mod topics;
+
+/// Timestamps from here on come from a broker's clock.
+pub(crate) const CLOCK_MS: i64 = 1_750_000_000_000;
+const SEED: u64 = 1;
+const STEPS: u64 = 1_500;
+
+type Step = fn(&mut Lockstep, &mut Dice);
+
+/// What a step does, and how often compared to the others.
+const STEPS_BY_WEIGHT: &[(usize, Step)] = &[
+    (6, topics::create),
+    (3, topics::grow),
+    (3, topics::delete),
+    (8, topics::metadata),
+    (6, topics::describe_partitions),
+    (8, configs::describe),
+    (6, configs::alter),
+    (4, configs::replace),
+    (3, configs::list),
+    (2, cluster::api_versions),
+    (3, cluster::describe),
+    (4, cluster::log_dirs),
+    (3, cluster::find_coordinator),
+];
+
+#[test]
+fn answers_are_those_of_apache_kafka() {
+    let (seed, steps) = (setting("SEED", SEED), setting("STEPS", STEPS));
+    let mut lockstep = Lockstep::start(seed).unwrap();
+    let started = Instant::now();
+    for _ in 0..steps {
+        let mut dice = lockstep.next_step();
+        one_of(&mut dice)(&mut lockstep, &mut dice);
+        if lockstep.is_over() {
+            break;
+        }
+    }
+    eprintln!("seed {seed}: {steps} steps in {:?}; sent {:?}", started.elapsed(), lockstep.sent);
+    eprintln!("differences on purpose: {:?}", lockstep.excused);
+    let mismatches = &lockstep.mismatches;
+    assert!(mismatches.is_empty(), "{} mismatches:\n{}", mismatches.len(), mismatches.join("\n"));
+}
+
+fn one_of(dice: &mut Dice) -> Step {
+    let mut point = dice.below(STEPS_BY_WEIGHT.iter().map(|(weight, _)| weight).sum());
+    for (weight, step) in STEPS_BY_WEIGHT {
+        match point.checked_sub(*weight) {
+            Some(rest) => point = rest,
+            None => return *step,
+        }
+    }
+    unreachable!("the point lies below the sum of the weights")
+}
+
+fn setting<T: FromStr>(name: &str, otherwise: T) -> T {
+    let value = std::env::var(format!("MILENA_DIFFERENTIAL_{name}")).ok();
+    value.and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+}
