@@ -53,6 +53,12 @@ test-unit: ## unit tests, house rules, golden vectors
 test-broker: kafka binaries ## crashes and hostile bytes against a broker process
 	@tests/clients/install.sh
 	cargo test --locked -p milena-tests --test broker -- --test-threads=2
+	cargo test --locked -p milena-tests --test differential
+
+.PHONY: differential
+differential: kafka binaries ## random requests to both brokers, answers compared: SEED=7 STEPS=20000
+	MILENA_DIFFERENTIAL_SEED=$(or $(SEED),1) MILENA_DIFFERENTIAL_STEPS=$(or $(STEPS),5000) \
+		cargo test --locked -p milena-tests --test differential -- --nocapture
 
 .PHONY: test-clients
 test-clients: kafka binaries ## real clients of six families against a broker process

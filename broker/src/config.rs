@@ -51,9 +51,13 @@ impl Config {
     ) -> anyhow::Result<Self> {
         let given = source::read(file, overrides, environment)?;
         unbuilt::refuse(&given.properties)?;
-        let properties = given.properties;
+        let mut properties = given.properties;
         roles(&properties)?;
         let node_id = node_id(&properties)?;
+        // Either name stands for both.
+        for key in [&quorum::NODE_ID, &quorum::BROKER_ID] {
+            properties.set(key.name, &node_id.to_string())?;
+        }
         let parsed = listeners::parse(&properties, given.is_sample)?;
         listeners::check_inter_broker(&properties, &parsed)?;
         limits::check(&properties)?;

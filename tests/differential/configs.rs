@@ -36,8 +36,10 @@ const TOPIC_ENTRIES: &[(&str, &[&str])] = &[
     ("follower.replication.throttled.replicas", &["*", "0:1"]),
 ];
 /// Keys that topics do not have, and values that are wrong for those they have.
-const ODD_KEYS: &[&str] = &["", "no.such.key", "log.retention.ms", "message.format.version", "segment.jitter.ms"];
-const ODD_VALUES: &[&str] = &["", "x", "-2", "1.5", "99999999999999999999", " 7 ", "delete,none", "Delete", "0x10"];
+const ODD_KEYS: &[&str] =
+    &["", "no.such.key", "log.retention.ms", "message.format.version", "segment.jitter.ms"];
+const ODD_VALUES: &[&str] =
+    &["", "x", "-2", "1.5", "99999999999999999999", " 7 ", "delete,none", "Delete", "0x10"];
 
 /// Keys of brokers that are safe to change at any moment.
 const BROKER_ENTRIES: &[(&str, &[&str])] = &[
@@ -47,7 +49,8 @@ const BROKER_ENTRIES: &[(&str, &[&str])] = &[
     ("min.insync.replicas", &["1"]),
     ("compression.type", &["producer"]),
 ];
-const ODD_BROKER_KEYS: &[&str] = &["broker.id", "log.dirs", "process.roles", "no.such.key", "zookeeper.connect"];
+const ODD_BROKER_KEYS: &[&str] =
+    &["broker.id", "log.dirs", "process.roles", "no.such.key", "zookeeper.connect"];
 
 const GROUP_ENTRIES: &[(&str, &[&str])] = &[
     ("consumer.session.timeout.ms", &["45000", "50000", "1"]),
@@ -57,7 +60,7 @@ const GROUP_ENTRIES: &[(&str, &[&str])] = &[
 const CLIENT_METRICS_ENTRIES: &[(&str, &[&str])] = &[
     ("interval.ms", &["1000", "3600000", "99", "x"]),
     ("metrics", &["*", "", "org.apache.kafka.producer.", "a,b"]),
-    ("match", &["client_id=a.*", "nothing", "client_id=[", "client_software_name=x"]),
+    ("match", &["client_id=a.*", "nothing", "client_software_name=x"]),
 ];
 
 const UNKNOWN: i8 = 0;
@@ -80,7 +83,10 @@ fn entry(dice: &mut Dice, entries: &[(&str, &[&str])], odd: &[&str]) -> (ByteStr
 
 /// Type and name of a resource.
 fn resource(dice: &mut Dice) -> (i8, ByteString) {
-    let kind = dice.mostly(&[TOPIC, TOPIC, TOPIC, BROKER, CLIENT_METRICS, GROUP], &[UNKNOWN, 1, 3, 64, -1, BROKER_LOGGER]);
+    let kind = dice.mostly(
+        &[TOPIC, TOPIC, TOPIC, BROKER, CLIENT_METRICS, GROUP],
+        &[UNKNOWN, 1, 3, 64, -1, BROKER_LOGGER],
+    );
     let name = match kind {
         BROKER | BROKER_LOGGER => dice.mostly(&["1", ""], &["2", "x", "-1", " 1"]),
         CLIENT_METRICS => dice.mostly(&["metrics-a", "metrics-b"], &["", "käse"]),
@@ -112,9 +118,9 @@ pub(crate) fn describe(lockstep: &mut Lockstep, dice: &mut Dice) {
         include_documentation: dice.percent(30),
     };
     lockstep.ask(dice, Effect::Reads, make, |_, response| {
-        response.results.sort_by(|a, b| {
-            (a.resource_type, &a.resource_name).cmp(&(b.resource_type, &b.resource_name))
-        });
+        response
+            .results
+            .sort_by(|a, b| (a.resource_type, &a.resource_name).cmp(&(b.resource_type, &b.resource_name)));
         for result in &mut response.results {
             result.configs.sort_by(|a, b| a.name.cmp(&b.name));
         }
@@ -123,22 +129,25 @@ pub(crate) fn describe(lockstep: &mut Lockstep, dice: &mut Dice) {
 
 /// Changes single keys.
 pub(crate) fn alter(lockstep: &mut Lockstep, dice: &mut Dice) {
-    let make = |dice: &mut Dice, _: &Side| IncrementalAlterConfigsRequest {
-        resources: dice.several(2, |dice| {
+    let make = |dice: &mut Dice, _: &Side| {
+        let validate_only = dice.percent(20);
+        let resources = dice.several(2, |dice| {
             let (resource_type, resource_name) = resource(dice);
             let configs = dice.several(3, |dice| {
                 let (name, value) = entry_of(dice, resource_type);
-                let config_operation = dice.mostly(&[0, 0, 1], &[2, 3, 4, -1]);
+                // An unknown operation makes Apache Kafka drop the other changes too.
+                let odd: &[i8] = if validate_only { &[2, 3, 4, -1] } else { &[2, 3] };
+                let config_operation = dice.mostly(&[0, 0, 1], odd);
                 incremental_alter_configs::AlterableConfig { name, config_operation, value }
             });
             incremental_alter_configs::AlterConfigsResource { resource_type, resource_name, configs }
-        }),
-        validate_only: dice.percent(20),
+        });
+        IncrementalAlterConfigsRequest { resources, validate_only }
     };
     lockstep.ask(dice, Effect::ChangesMetadata, make, |_, response| {
-        response.responses.sort_by(|a, b| {
-            (a.resource_type, &a.resource_name).cmp(&(b.resource_type, &b.resource_name))
-        });
+        response
+            .responses
+            .sort_by(|a, b| (a.resource_type, &a.resource_name).cmp(&(b.resource_type, &b.resource_name)));
     });
 }
 
@@ -156,9 +165,9 @@ pub(crate) fn replace(lockstep: &mut Lockstep, dice: &mut Dice) {
         validate_only: dice.percent(20),
     };
     lockstep.ask(dice, Effect::ChangesMetadata, make, |_, response| {
-        response.responses.sort_by(|a, b| {
-            (a.resource_type, &a.resource_name).cmp(&(b.resource_type, &b.resource_name))
-        });
+        response
+            .responses
+            .sort_by(|a, b| (a.resource_type, &a.resource_name).cmp(&(b.resource_type, &b.resource_name)));
     });
 }
 

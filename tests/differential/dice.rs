@@ -7,7 +7,8 @@ pub(crate) struct Dice(u64);
 impl Dice {
     /// The choices of one step.
     pub(crate) fn new(seed: u64, step: u64) -> Self {
-        let mut dice = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ step.wrapping_mul(0xd1b5_4a32_d192_ed03));
+        let mut dice =
+            Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ step.wrapping_mul(0xd1b5_4a32_d192_ed03));
         dice.next();
         dice
     }

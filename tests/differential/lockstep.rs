@@ -6,13 +6,13 @@ use std::ops::RangeInclusive;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use milena_protocol::Request;
 use milena_protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use milena_protocol::messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
 use milena_protocol::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
 use milena_protocol::messages::{ApiVersionsRequest, MetadataRequest};
-use milena_protocol::Request;
 use milena_tests::{Flavor, eventually};
 
 use crate::dice::Dice;
@@ -32,8 +32,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) enum Effect {
     /// Nothing: it may be asked again.
     Reads,
-    /// It changes something at once.
-    Writes,
     /// It changes metadata, which a broker of Apache Kafka acts on a little later.
     ChangesMetadata,
 }
@@ -55,8 +53,8 @@ pub(crate) struct Lockstep {
     pub(crate) sent: BTreeMap<&'static str, usize>,
     /// Answers that differ on purpose, by difference.
     pub(crate) excused: BTreeMap<&'static str, usize>,
-    /// What differs and must not.
-    pub(crate) mismatches: Vec<String>,
+    /// What differs and must not: the first of each kind, and how many there were.
+    pub(crate) mismatches: BTreeMap<String, (String, usize)>,
 }
 
 impl Lockstep {
@@ -99,7 +97,7 @@ impl Lockstep {
         tidy: impl Fn(&Side, &mut R::Response),
     ) -> Option<(R::Response, R::Response)> {
         let version = self.version::<R>(dice);
-        self.ask_at(version, dice, effect, make, tidy)
+        self.ask_at((version, effect), dice, make, tidy)
     }
 
     /// A version of `R` that both advertise and that our message has.
@@ -111,9 +109,8 @@ impl Lockstep {
 
     pub(crate) fn ask_at<R: Asked>(
         &mut self,
-        version: i16,
+        (version, effect): (i16, Effect),
         dice: &mut Dice,
-        effect: Effect,
         make: impl Fn(&mut Dice, &Side) -> R,
         tidy: impl Fn(&Side, &mut R::Response),
     ) -> Option<(R::Response, R::Response)> {
@@ -131,7 +128,8 @@ impl Lockstep {
             if !agree {
                 self.note::<R>(version, &self.theirs.common_text(&format!("{request:?}")), &shown);
             }
-            if effect == Effect::ChangesMetadata {
+            // " error_code" is that of a topic or resource, not that of its configurations.
+            if effect == Effect::ChangesMetadata && shown.0.contains(" error_code: 0,") {
                 self.settle();
             }
             return match (theirs, ours) {
@@ -144,15 +142,16 @@ impl Lockstep {
     /// Judges two answers that are not the same.
     pub(crate) fn note<R: Asked>(&mut self, version: i16, request: &str, (theirs, ours): &(String, String)) {
         let name = R::NAME.trim_end_matches("Request");
-        let exchange = differences::Exchange { api: name, version, request, theirs, ours };
+        let exchange = differences::Exchange { api: name, request, theirs };
         match differences::excuse(&exchange) {
             Some(difference) => *self.excused.entry(difference).or_default() += 1,
-            None => self.mismatches.push(format!(
-                "seed {} step {}: {name} version {version}\n  {request}\n{}",
-                self.seed,
-                self.step,
-                text::difference(theirs, ours)
-            )),
+            None => {
+                let (kind, places) = text::difference(theirs, ours);
+                let (seed, step) = (self.seed, self.step);
+                let report =
+                    || format!("seed {seed} step {step}: {name} version {version}\n  {request}\n{places}");
+                self.mismatches.entry(format!("{name} {kind}")).or_insert_with(|| (report(), 0)).1 += 1;
+            }
         }
     }
 
@@ -198,10 +197,8 @@ fn show<R: Asked>(
 }
 
 fn advertised(side: &mut Side) -> BTreeMap<i16, RangeInclusive<i16>> {
-    let request = ApiVersionsRequest {
-        client_software_name: "harness".into(),
-        client_software_version: "1".into(),
-    };
+    let request =
+        ApiVersionsRequest { client_software_name: "harness".into(), client_software_version: "1".into() };
     let Answer::Response(response) = side.exchange(4, &request) else { panic!("no ApiVersions") };
     response.api_keys.iter().map(|api| (api.api_key, api.min_version..=api.max_version)).collect()
 }

@@ -30,7 +30,6 @@ pub(crate) struct Side {
     topic_ids: BTreeMap<String, Uuid>,
     /// Its own words, and those of the comparison.
     words: BTreeMap<String, String>,
-    members: BTreeMap<usize, String>,
 }
 
 impl Side {
@@ -42,7 +41,7 @@ impl Side {
         for port in broker.ports() {
             words.insert(port.to_string(), "<port>".to_owned());
         }
-        Ok(Self { broker, stream, topic_ids: BTreeMap::new(), words, members: BTreeMap::new() })
+        Ok(Self { broker, stream, topic_ids: BTreeMap::new(), words })
     }
 
     pub(crate) fn flavor(&self) -> Flavor {
@@ -65,13 +64,6 @@ impl Side {
         }
     }
 
-    /// Sends a request that asks for no answer.
-    pub(crate) fn send<R: Request>(&mut self, version: i16, request: &R) {
-        if self.stream.write_all(&frame::request_bytes(7, version, request)).is_err() {
-            self.reconnect();
-        }
-    }
-
     fn round_trip(&mut self, request: &[u8]) -> io::Result<Bytes> {
         self.stream.write_all(request)?;
         frame::read_frame(&mut self.stream)
@@ -89,21 +81,9 @@ impl Side {
     /// Remembers the id of a topic that was just seen.
     pub(crate) fn learn_topic(&mut self, name: &str, id: Uuid) {
         if self.topic_ids.insert(name.to_owned(), id) != Some(id) {
-            let count = self.words.values().filter(|word| word.starts_with(&format!("<id of {name:?}"))).count();
+            let count =
+                self.words.values().filter(|word| word.starts_with(&format!("<id of {name:?}"))).count();
             self.words.insert(id.to_string(), format!("<id of {name:?}, {count}>"));
-        }
-    }
-
-    /// The member id that was given to the client in `slot`.
-    pub(crate) fn member(&self, slot: usize) -> String {
-        self.members.get(&slot).cloned().unwrap_or_default()
-    }
-
-    /// Remembers the member id of the client in `slot`.
-    pub(crate) fn learn_member(&mut self, slot: usize, member: &str) {
-        if !member.is_empty() && self.members.insert(slot, member.to_owned()).as_deref() != Some(member) {
-            let count = self.words.values().filter(|word| word.starts_with(&format!("<member {slot},"))).count();
-            self.words.insert(member.to_owned(), format!("<member {slot}, {count}>"));
         }
     }
 

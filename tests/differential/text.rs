@@ -2,8 +2,8 @@
 
 /// Fields whose text is each broker's own; only whether there is one is compared.
 const OWN_WORDS: &[&str] = &["error_message: Some(", "documentation: Some("];
-/// Characters shown around the first difference.
-const SHOWN: usize = 300;
+/// Bytes shown before the first difference and after it, and those that tell kinds of differences apart.
+const SHOWN: (usize, usize, usize) = (160, 200, 24);
 
 /// `text` without what may differ in any answer: error messages, and the clock.
 pub(crate) fn masked(text: &str) -> String {
@@ -54,12 +54,14 @@ fn mask_clock(text: &str) -> String {
     masked
 }
 
-/// The parts of two texts around their first difference.
-pub(crate) fn difference(theirs: &str, ours: &str) -> String {
+/// What tells the first difference of two texts from others, and both texts around it.
+pub(crate) fn difference(theirs: &str, ours: &str) -> (String, String) {
     let same = theirs.bytes().zip(ours.bytes()).take_while(|(a, b)| a == b).count();
-    let around = |text: &str| {
-        let (from, to) = (same.saturating_sub(SHOWN / 2), (same + SHOWN).min(text.len()));
+    let part = |text: &str, before: usize, after: usize| {
+        let (from, to) = (same.saturating_sub(before), (same + after).min(text.len()));
         String::from_utf8_lossy(&text.as_bytes()[from.min(to)..to]).into_owned()
     };
-    format!("  Apache Kafka: ..{}\n  Milena:       ..{}", around(theirs), around(ours))
+    let kind = part(theirs, SHOWN.2, SHOWN.2) + &part(ours, 0, SHOWN.2);
+    let (theirs, ours) = (part(theirs, SHOWN.0, SHOWN.1), part(ours, SHOWN.0, SHOWN.1));
+    (kind, format!("  Apache Kafka: ..{theirs}\n  Milena:       ..{ours}"))
 }

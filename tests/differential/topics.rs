@@ -80,7 +80,10 @@ fn creatable(dice: &mut Dice) -> CreatableTopic {
 }
 
 fn assignment(dice: &mut Dice) -> CreatableReplicaAssignment {
-    CreatableReplicaAssignment { partition_index: dice.mostly(&[0, 1, 2], &[-1, 7]), broker_ids: replicas(dice) }
+    CreatableReplicaAssignment {
+        partition_index: dice.mostly(&[0, 1, 2], &[-1, 7]),
+        broker_ids: replicas(dice),
+    }
 }
 
 fn replicas(dice: &mut Dice) -> Vec<i32> {
@@ -93,9 +96,9 @@ pub(crate) fn grow(lockstep: &mut Lockstep, dice: &mut Dice) {
         topics: dice.several(3, |dice| CreatePartitionsTopic {
             name: any_name(dice).into(),
             count: dice.mostly(&[1, 2, 3, 4], &[0, -1, i32::MIN]),
-            assignments: dice.percent(30).then(|| {
-                dice.several(3, |dice| CreatePartitionsAssignment { broker_ids: replicas(dice) })
-            }),
+            assignments: dice
+                .percent(30)
+                .then(|| dice.several(3, |dice| CreatePartitionsAssignment { broker_ids: replicas(dice) })),
         }),
         timeout_ms: 30_000,
         validate_only: dice.percent(20),
@@ -153,7 +156,7 @@ pub(crate) fn metadata(lockstep: &mut Lockstep, dice: &mut Dice) {
         // These versions create what they name.
         return;
     }
-    lockstep.ask_at(version, dice, Effect::Reads, make, |side, response| {
+    lockstep.ask_at((version, Effect::Reads), dice, make, |side, response| {
         response.topics.sort_by_cached_key(|topic| {
             (topic.name.clone(), side.common_name(&topic.topic_id.to_string()), topic.error_code)
         });

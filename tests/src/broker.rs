@@ -21,6 +21,8 @@ use crate::{Process, frame, java, paths};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The cluster id of every test.
 const CLUSTER_ID: &str = "bWlsZW5hLXRlc3RzLTAwMA";
+/// Eligible leader replicas, which both have then or neither.
+const ELR: &str = "eligible.leader.replicas.version=0";
 /// Settings of every test's broker.
 const SETTINGS: &[(&str, &str)] = &[
     ("process.roles", "broker,controller"),
@@ -203,7 +205,8 @@ fn write_properties(
 
 fn format(directory: &Path) -> anyhow::Result<()> {
     let properties = directory.join("server.properties");
-    let arguments = ["format", "-t", CLUSTER_ID, "-c", &properties.to_string_lossy(), "--standalone"];
+    let arguments =
+        ["format", "-t", CLUSTER_ID, "-c", &properties.to_string_lossy(), "--standalone", "--feature", ELR];
     java::tool("kafka.tools.StorageTool", &arguments).map(drop)
 }
 

@@ -136,7 +136,28 @@ pub struct Key {
     pub documentation: &'static str,
 }
 
+/// A number as Java prints it, which begins with powers of ten early.
+fn java_double(number: f64) -> String {
+    if number == 0.0 || (1e-3..1e7).contains(&number.abs()) || !number.is_finite() {
+        return format!("{number:?}");
+    }
+    let text = format!("{number:E}");
+    if text.contains('.') { text } else { text.replacen('E', ".0E", 1) }
+}
+
 impl Key {
+    /// A value as Apache Kafka shows it: parsed and printed again. What does not parse stays as it is.
+    pub fn shown(&self, text: &str) -> String {
+        match self.parse(text) {
+            Ok(Value::Boolean(flag)) => flag.to_string(),
+            Ok(Value::Integer(number)) => number.to_string(),
+            Ok(Value::Real(number)) => java_double(number),
+            Ok(Value::List(entries)) => entries.join(","),
+            Ok(Value::Text(text)) => text,
+            Err(_) => text.to_owned(),
+        }
+    }
+
     /// Whether the value must never be shown or logged.
     pub fn is_sensitive(&self) -> bool {
         self.value_type == Type::Password

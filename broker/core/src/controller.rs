@@ -60,6 +60,11 @@ impl Refusal {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: Some(message.into()) }
     }
+
+    /// The message, or else the name of the code: no refusal goes without words.
+    pub fn text(self) -> ByteString {
+        self.message.unwrap_or_else(|| self.code.to_string()).into()
+    }
 }
 
 impl From<ErrorCode> for Refusal {

@@ -359,7 +359,7 @@ pub fn batches(bytes: Bytes) -> impl Iterator<Item = Result<RecordBatch, BatchEr
 }
 
 /// CRC-32C of the covered part of a whole batch.
-pub(crate) fn crc_of(batch: &[u8]) -> u32 {
+pub fn crc_of(batch: &[u8]) -> u32 {
     let covered = batch.get(CRC_START..).unwrap_or_default();
     // The algorithm's register is 32 bits wide; the crate returns every width as u64.
     (checksum(CrcAlgorithm::Crc32Iscsi, covered) & u64::from(u32::MAX)) as u32

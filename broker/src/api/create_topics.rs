@@ -7,6 +7,7 @@
 //! - Names, counts, assignments and configurations are checked by `core::controller`, with Kafka's messages.
 //! - Version 5 on: partitions, replication factor and every effective configuration of the new topic; 7 on: its id.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytestring::ByteString;
@@ -29,28 +30,27 @@ pub(crate) async fn handle(
     request: CreateTopicsRequest,
 ) -> CreateTopicsResponse {
     let CreateTopicsRequest { topics, validate_only, .. } = request;
-    let results = create(broker, topics.clone(), validate_only).await;
-    let respond = |(topic, (name, result)): (
-        &CreatableTopic,
-        (ByteString, Result<CreatedTopic, Refusal>),
-    )| match result {
+    let wanted: HashMap<ByteString, CreatableTopic> =
+        topics.iter().map(|topic| (topic.name.clone(), topic.clone())).collect();
+    let results = create(broker, topics, validate_only).await;
+    let respond = |(name, result): (ByteString, Result<CreatedTopic, Refusal>)| match result {
         Ok(created) => CreatableTopicResult {
-            name,
             topic_id: created.id.0,
             num_partitions: created.partitions,
             replication_factor: created.replication_factor,
-            configs: Some(configs(broker, topic)),
+            error_message: None,
+            configs: wanted.get(&name).map(|topic| configs(broker, topic)),
+            name,
             ..Default::default()
         },
         Err(refusal) => CreatableTopicResult {
             name,
             error_code: refusal.code.code(),
-            error_message: refusal.message.map(ByteString::from),
-            configs: None,
+            error_message: Some(refusal.text()),
             ..Default::default()
         },
     };
-    CreateTopicsResponse { topics: topics.iter().zip(results).map(respond).collect(), ..Default::default() }
+    CreateTopicsResponse { topics: results.into_iter().map(respond).collect(), ..Default::default() }
 }
 
 /// Creates what a client asked for by looking it up. Yields the topics that could not be created, with the reason.
@@ -103,7 +103,7 @@ fn configs(broker: &Broker, created: &CreatableTopic) -> Vec<CreatableTopicConfi
         let found = layers.topic(key).into_iter().next()?;
         Some(CreatableTopicConfigs {
             name: key.name.into(),
-            value: found.value.map(ByteString::from),
+            value: found.value.map(|value| key.shown(&value).into()),
             read_only: false,
             config_source: found.source as i8,
             is_sensitive: key.is_sensitive(),

@@ -81,6 +81,6 @@ fn result(
         ErrorCode::TopicDeletionDisabled if version < 3 => ErrorCode::InvalidRequest,
         code => code,
     });
-    let error_message = refusal.and_then(|refusal| refusal.message).map(ByteString::from);
+    let error_message = refusal.map(Refusal::text);
     DeletableTopicResult { name, topic_id, error_code: code.code(), error_message }
 }

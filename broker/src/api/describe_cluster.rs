@@ -92,7 +92,6 @@ fn mismatch(request: &DescribeClusterRequest, served: i8) -> DescribeClusterResp
     DescribeClusterResponse {
         error_code: code.code(),
         error_message: Some(ByteString::from(message)),
-        endpoint_type: request.endpoint_type,
         ..Default::default()
     }
 }

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use milena_core::config::effective::{Found, Layers, client_metrics};
+use milena_core::config::effective::{Found, Layers, Source, client_metrics};
 use milena_core::config::{Key, broker, group, topic};
 use milena_core::controller::Refusal;
 use milena_core::metadata::{ConfigResource, MetadataImage, ResourceType, topic_name};
@@ -38,17 +38,33 @@ pub(crate) async fn handle(
         };
         DescribeConfigsResult {
             error_code: refusal.as_ref().map_or(0, |refusal| refusal.code.code()),
-            error_message: refusal.and_then(|refusal| refusal.message).map(ByteString::from),
+            error_message: Some(refusal.map(Refusal::text).unwrap_or_default()),
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),
             configs,
         }
     };
+    if request.resources.iter().any(|resource| ResourceType::from_code(resource.resource_type).is_none()) {
+        return all_refused(&request);
+    }
     // A few bytes of request ask for many of response, so what is asked twice is answered once.
     let mut seen = HashSet::new();
     let mut wanted: Vec<&DescribeConfigsResource> = request.resources.iter().collect();
     wanted.retain(|one| seen.insert((one.resource_type, &one.resource_name, &one.configuration_keys)));
     DescribeConfigsResponse { results: wanted.into_iter().map(describe).collect(), ..Default::default() }
+}
+
+/// One resource of an unknown type fails the request.
+fn all_refused(request: &DescribeConfigsRequest) -> DescribeConfigsResponse {
+    let refused = |resource: &DescribeConfigsResource| DescribeConfigsResult {
+        error_code: ErrorCode::InvalidRequest.code(),
+        error_message: Some("Unexpected resource type".into()),
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+        configs: Vec::new(),
+    };
+    let results = request.resources.iter().map(refused).collect();
+    DescribeConfigsResponse { results, ..Default::default() }
 }
 
 /// A key with everything that is known about its value, the value in effect first.
@@ -62,17 +78,23 @@ impl Entry {
     fn shown(self, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
         let Self { key, read_only, found } = self;
         let visible = |value: Option<String>| value.filter(|_| !key.is_sensitive()).map(ByteString::from);
+        // Values of the resource itself are shown parsed, those of brokers as they were written.
         let synonym = |found: Found| DescribeConfigsSynonym {
             name: found.name.into(),
             source: found.source as i8,
-            value: visible(found.value),
+            value: visible(match found.source {
+                Source::Topic | Source::Group | Source::ClientMetrics => {
+                    found.value.map(|value| key.shown(&value))
+                }
+                _ => found.value,
+            }),
         };
         let effective = found.first().cloned();
         let set = found.into_iter().filter(|found| found.listed && found.value.is_some());
         DescribeConfigsResourceResult {
             name: key.name.into(),
             config_source: effective.as_ref().map_or(-1, |found| found.source as i8),
-            value: effective.and_then(|found| visible(found.value)),
+            value: effective.and_then(|found| visible(found.value.map(|value| key.shown(&value)))),
             read_only,
             is_sensitive: key.is_sensitive(),
             synonyms: if request.include_synonyms { set.map(synonym).collect() } else { Vec::new() },
@@ -130,7 +152,9 @@ fn of_broker(broker: &Broker, name: &str, layers: &Layers<'_>) -> Result<Vec<Ent
         let set =
             broker::keys().filter(|key| layers.cluster.is_some_and(|values| values.contains_key(key.name)));
         let only_cluster = Layers { own: None, broker: None, ..*layers };
-        let entry = |key: &'static Key| Entry { key, read_only: false, found: only_cluster.broker(key) };
+        let is_dynamic = |found: &Found| found.source == Source::DynamicDefaultBroker;
+        let found = |key| only_cluster.broker(key).into_iter().filter(is_dynamic).collect();
+        let entry = |key: &'static Key| Entry { key, read_only: false, found: found(key) };
         return Ok(set.map(entry).collect());
     }
     check_broker(broker, name)?;

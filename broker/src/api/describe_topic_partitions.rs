@@ -3,7 +3,7 @@
 //! - Topics come in the order of their names; no names means all topics.
 //! - A page holds at most `response_partition_limit` partitions, bounded by `max.request.partition.size.limit`; the
 //!   cursor of the answer names the first partition of the next page.
-//! - The cursor of a request skips everything before it; a topic it names that is gone is skipped.
+//! - The cursor of a request skips everything before it; it names one of the wanted topics.
 //! - Unknown topics are UNKNOWN_TOPIC_OR_PARTITION, impossible names INVALID_TOPIC_EXCEPTION.
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use milena_core::metadata::{MetadataImage, PartitionImage, TopicImage, topic_nam
 use milena_protocol::messages::describe_topic_partitions::{
     DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
     DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic, RequestCursor,
-    ResponseCursor,
+    ResponseCursor, TopicRequest,
 };
 use milena_protocol::{ErrorCode, NodeId, PartitionIndex};
 
@@ -29,13 +29,23 @@ pub(crate) async fn handle(
 ) -> DescribeTopicPartitionsResponse {
     let most = broker.config.properties.int(&server::MAX_REQUEST_PARTITION_SIZE_LIMIT);
     let limit = request.response_partition_limit.clamp(1, most.max(1));
-    let names: BTreeSet<ByteString> = request.topics.into_iter().map(|topic| topic.name).collect();
-    if request.cursor.as_ref().is_some_and(|cursor| cursor.partition_index < 0) {
-        let topics = names.into_iter().map(|name| failed(name, ErrorCode::InvalidRequest)).collect();
+    if request.cursor.as_ref().is_some_and(|cursor| !is_valid(cursor, &request.topics)) {
+        let refused = |topic: TopicRequest| DescribeTopicPartitionsResponseTopic {
+            topic_authorized_operations: authorized_operations::OMITTED,
+            ..failed(topic.name, ErrorCode::InvalidRequest)
+        };
+        let topics = request.topics.into_iter().map(refused).collect();
         return DescribeTopicPartitionsResponse { topics, ..Default::default() };
     }
+    let names: BTreeSet<ByteString> = request.topics.into_iter().map(|topic| topic.name).collect();
     let image = broker.image();
     page(&image, &context.listener.name, names, request.cursor, limit)
+}
+
+/// A cursor names one of the topics that are asked for.
+fn is_valid(cursor: &RequestCursor, topics: &[TopicRequest]) -> bool {
+    let is_wanted = topics.is_empty() || topics.iter().any(|topic| topic.name == cursor.topic_name);
+    is_wanted && cursor.partition_index >= 0
 }
 
 /// One page of `names`, or of all topics where that is empty.
@@ -88,7 +98,12 @@ fn missing(name: &str) -> ErrorCode {
 }
 
 fn failed(name: ByteString, error: ErrorCode) -> DescribeTopicPartitionsResponseTopic {
-    DescribeTopicPartitionsResponseTopic { error_code: error.code(), name: Some(name), ..Default::default() }
+    DescribeTopicPartitionsResponseTopic {
+        error_code: error.code(),
+        name: Some(name),
+        topic_authorized_operations: authorized_operations::TOPIC,
+        ..Default::default()
+    }
 }
 
 fn topic_of(

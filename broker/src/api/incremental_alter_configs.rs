@@ -71,7 +71,7 @@ fn response(
 ) -> AlterConfigsResourceResponse {
     AlterConfigsResourceResponse {
         error_code: refusal.as_ref().map_or(0, |refusal| refusal.code.code()),
-        error_message: refusal.and_then(|refusal| refusal.message).map(ByteString::from),
+        error_message: refusal.map(Refusal::text),
         resource_type,
         resource_name,
     }

@@ -47,7 +47,7 @@ pub(crate) async fn handle(
             let view = View { image: &image, context };
             names.iter().map(|name| view.topic_by_name(name, &failed)).collect()
         }
-        Wanted::Nonsense => invalid(&request),
+        Wanted::Nonsense => return invalid(&request),
     };
     respond(broker, context, &request, topics)
 }
@@ -116,14 +116,16 @@ impl Wanted {
     }
 }
 
-fn invalid(request: &MetadataRequest) -> Vec<MetadataResponseTopic> {
+/// Nothing but errors, as Apache Kafka answers.
+fn invalid(request: &MetadataRequest) -> MetadataResponse {
     let answer = |topic: &milena_protocol::messages::metadata::MetadataRequestTopic| MetadataResponseTopic {
         error_code: ErrorCode::InvalidRequest.code(),
         name: Some(topic.name.clone().unwrap_or_default()),
         topic_id: topic.topic_id,
         ..Default::default()
     };
-    request.topics.iter().flatten().map(answer).collect()
+    let topics = request.topics.iter().flatten().map(answer).collect();
+    MetadataResponse { topics, ..Default::default() }
 }
 
 /// Creates the topics of `names` that do not exist and yields those that could not be created, with the reason.
@@ -164,6 +166,7 @@ impl View<'_> {
             Some(topic) => self.topic(topic),
             None => MetadataResponseTopic {
                 error_code: ErrorCode::UnknownTopicId.code(),
+                name: None,
                 topic_id: id.0,
                 ..Default::default()
             },

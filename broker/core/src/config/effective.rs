@@ -84,7 +84,7 @@ impl Layers<'_> {
         let mut found: Vec<Found> = own(self.own, key, Source::Group).into_iter().collect();
         let synonym = group::synonym(key);
         found.extend(synonym.into_iter().flat_map(|synonym| self.dynamic_and_file(synonym)));
-        found.push(default(key, synonym));
+        found.push(default(key, synonym.or(Some(key))));
         found
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Source: `GroupConfig` of Apache Kafka 4.3.1.
 
-use super::{ConfigError, Key, Valid, broker, table::keys};
+use super::{ConfigError, Key, Valid, Value, broker, table::keys};
 
 /// The group key called `name`.
 pub fn key(name: &str) -> Option<&'static Key> {
@@ -18,7 +18,26 @@ pub fn synonym(key: &Key) -> Option<&'static Key> {
 pub fn validate<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(), ConfigError> {
     for (name, value) in values {
         let key = key(name).ok_or_else(|| ConfigError(format!("Unknown group config name: {name}")))?;
-        key.parse(value)?;
+        let value = key.parse(value)?;
+        check_bounds(key, &value)?;
+    }
+    Ok(())
+}
+
+/// Brokers bound what groups may set. The bounds are those of a broker that sets none itself.
+fn check_bounds(key: &Key, value: &Value) -> Result<(), ConfigError> {
+    let (Value::Integer(value), Some((kind, rest))) = (value, key.name.split_once('.')) else {
+        return Ok(());
+    };
+    let bound = |which: &str| {
+        let name = format!("group.{kind}.{which}.{rest}");
+        broker::key(&name).and_then(|key| Some((name, key.default?.parse::<i64>().ok()?)))
+    };
+    if let Some((name, _)) = bound("min").filter(|(_, least)| value < least) {
+        return Err(ConfigError(format!("{} must be greater than or equal to {name}", key.name)));
+    }
+    if let Some((name, _)) = bound("max").filter(|(_, most)| value > most) {
+        return Err(ConfigError(format!("{} must be less than or equal to {name}", key.name)));
     }
     Ok(())
 }

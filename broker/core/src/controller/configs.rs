@@ -14,7 +14,7 @@ use milena_protocol::messages::metadata_records::{ConfigRecord, MetadataRecord};
 use super::{Controller, ControllerReply, Decision, Refusal};
 use crate::config::effective::Values;
 use crate::config::{Key, Type, Update, broker, client_metrics, group, list, topic};
-use crate::metadata::{ConfigResource, ResourceType};
+use crate::metadata::{ConfigResource, ResourceType, topic_name};
 
 /// Longest value, in UTF-16 code units as Kafka counts them.
 const VALUE_CHARS_MAX: usize = i16::MAX as usize;
@@ -82,6 +82,7 @@ impl Controller {
         let after: Values = wanted.configs.iter().filter_map(value).collect();
         check_sizes(after.values())?;
         validate(&resource, &after, &after.keys().collect())?;
+        self.check_existence(&resource)?;
         Ok(changes(&resource, &before, &after))
     }
 
@@ -97,6 +98,7 @@ impl Controller {
         let touched: BTreeSet<&ByteString> = wanted.configs.iter().map(|config| &config.name).collect();
         check_sizes(touched.iter().filter_map(|name| after.get(*name)))?;
         validate(&resource, &after, &touched)?;
+        self.check_existence(&resource)?;
         Ok(changes(&resource, &before, &after))
     }
 
@@ -115,10 +117,10 @@ impl Controller {
             ResourceType::ClientMetrics if name.is_empty() => {
                 invalid("Default client metrics resources are not allowed.".to_owned())
             }
-            ResourceType::Topic if self.image.topic(name).is_none() => Err(Refusal::new(
-                ErrorCode::UnknownTopicOrPartition,
-                format!("The topic '{name}' does not exist."),
-            )),
+            ResourceType::Topic => {
+                topic_name::validate(name).map_err(|m| Refusal::new(ErrorCode::InvalidTopicException, m))?;
+                Ok(ConfigResource::new(kind, name.clone()))
+            }
             ResourceType::Broker if !name.is_empty() && name.parse::<u32>().is_err() => {
                 invalid(format!("Node id must be an integer, but it is: {name}"))
             }
@@ -127,6 +129,15 @@ impl Controller {
             }
             _ => Ok(ConfigResource::new(kind, name.clone())),
         }
+    }
+
+    /// Values are judged before the topic is looked for.
+    fn check_existence(&self, resource: &ConfigResource) -> Result<(), Refusal> {
+        if resource.resource_type != ResourceType::Topic || self.image.topic(&resource.name).is_some() {
+            return Ok(());
+        }
+        let message = format!("The topic '{}' does not exist.", resource.name);
+        Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, message))
     }
 }
 
@@ -254,7 +265,7 @@ fn validate(
         ResourceType::Topic => topic::validate(pairs).map_err(invalid(ErrorCode::InvalidConfig)),
         ResourceType::Group => group::validate(pairs).map_err(invalid(ErrorCode::InvalidConfig)),
         ResourceType::ClientMetrics => {
-            client_metrics::validate(pairs).map_err(invalid(ErrorCode::InvalidRequest))
+            client_metrics::validate(pairs).map_err(|(code, error)| Refusal::new(code, error.0))
         }
         ResourceType::Broker => {
             let touched = pairs.filter(|(name, _)| touched.iter().any(|touched| **touched == *name));

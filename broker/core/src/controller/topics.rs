@@ -24,7 +24,9 @@ impl Controller {
         let mut results = Vec::with_capacity(topics.len());
         let mut new_names: Vec<&ByteString> = Vec::new();
         let twice = repeated(topics.iter().map(|topic| &topic.name));
-        for topic in topics {
+        let mut named = BTreeSet::new();
+        // What is named twice is refused once.
+        for topic in topics.iter().filter(|topic| named.insert(&topic.name)) {
             let result = if twice.contains(&topic.name) {
                 Err(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
             } else {
