@@ -14,8 +14,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use milena_protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use milena_protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use milena_protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
-use milena_protocol::records::{Compression, batches};
-use milena_tests::{Process, TestBroker, eventually, frame, java, paths};
+use milena_protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use milena_protocol::records::{BatchBuilder, Compression, NewRecord, RecordBatch, batches};
+use milena_protocol::{ProducerEpoch, ProducerId, Records, Timestamp};
+use milena_tests::{Flavor, Process, TestBroker, eventually, frame, java, paths};
 use serde::{Deserialize, Serialize};
 
 use super::python;
@@ -33,6 +35,10 @@ const CODECS: [Compression; 5] =
 const START_MS: i64 = 1_700_000_000_000;
 /// 10 MiB.
 const LARGE_BYTES: usize = 10 * 1024 * 1024;
+const COMPACTED: &str = "compacted";
+/// Logs are compacted as soon as there is anything to compact.
+const SETTINGS: [(&str, &str); 2] =
+    [("log.cleaner.backoff.ms", "50"), ("log.cleaner.min.cleanable.ratio", "0.01")];
 /// Topics with one partition for each family: name and configuration.
 const TOPICS: [(&str, &[(&str, &str)]); 3] = [
     ("mixed", &[]),
@@ -291,21 +297,62 @@ fn create(broker: &TestBroker, topics: &[(String, &[(&str, &str)])]) {
     }
 }
 
-/// The codecs of the batches of a topic, as they are stored.
-fn stored_codecs(broker: &TestBroker, topic: &str) -> BTreeSet<&'static str> {
+/// The batches of a topic, as they are stored.
+fn stored(broker: &TestBroker, topic: &str) -> Vec<RecordBatch> {
     let partition = FetchPartition { partition_max_bytes: 1 << 24, ..FetchPartition::default() };
     let topics = vec![FetchTopic { topic: topic.into(), partitions: vec![partition], ..Default::default() }];
     let request = FetchRequest { max_wait_ms: 0, topics, ..FetchRequest::default() };
     let mut stream = frame::connect(&broker.bootstrap()).unwrap();
     let response = frame::exchange(&mut stream, 12, &request).unwrap();
     let records = response.responses[0].partitions[0].records.clone().unwrap().into_bytes().unwrap();
-    batches(records).map(|batch| batch.unwrap().header().attributes.compression().unwrap().name()).collect()
+    batches(records).map(Result::unwrap).collect()
 }
 
-/// Pitfall 42.
+fn stored_codecs(broker: &TestBroker, topic: &str) -> BTreeSet<&'static str> {
+    let batches = stored(broker, topic);
+    batches.iter().map(|batch| batch.header().attributes.compression().unwrap().name()).collect()
+}
+
+/// A topic whose log was compacted to an empty batch, one that lost a record, and one that is whole; what is to be
+/// read of it.
+fn compact(broker: &TestBroker) -> Vec<Shown> {
+    let configs =
+        [("cleanup.policy", "compact"), ("segment.ms", "1000"), ("min.cleanable.dirty.ratio", "0.01")];
+    create(broker, &[(COMPACTED.to_owned(), &configs)]);
+    let mut stream = frame::connect(&broker.bootstrap()).unwrap();
+    let producer = BatchBuilder::default().producer(ProducerId(4000), ProducerEpoch(0), 0);
+    for (minute, mut builder) in (0..).zip([producer, BatchBuilder::default(), BatchBuilder::default()]) {
+        for value in ["one", "two"] {
+            let timestamp = Timestamp(START_MS + minute * 60_000);
+            let (key, value) = (Some(&b"truck"[..]), Some(value.as_bytes()));
+            builder.push(NewRecord { timestamp, key, value, ..NewRecord::default() });
+        }
+        let records = Some(Records::Bytes(builder.build().into_bytes()));
+        let partition_data = vec![PartitionProduceData { index: 0, records }];
+        let topic = TopicProduceData { name: COMPACTED.into(), partition_data, ..Default::default() };
+        let request =
+            ProduceRequest { acks: -1, timeout_ms: 30_000, topic_data: vec![topic], ..Default::default() };
+        let response = frame::exchange(&mut stream, 9, &request).unwrap();
+        assert_eq!(response.responses[0].partition_responses[0].error_code, 0);
+    }
+    eventually("a batch without records", PATIENCE, || {
+        stored(broker, COMPACTED).iter().any(|batch| batch.header().count == 0).then_some(())
+    });
+    let shown = |(offset, value): (i64, &str)| Shown {
+        topic: COMPACTED.to_owned(),
+        offset,
+        timestamp: START_MS + offset / 2 * 60_000,
+        key: Some("truck".to_owned()),
+        value: Some(value.to_owned()),
+        headers: Vec::new(),
+    };
+    [(3, "two"), (4, "one"), (5, "two")].map(shown).into()
+}
+
+/// Pitfalls 15 and 42.
 #[test]
 fn what_one_family_writes_all_of_them_read() {
-    let broker = TestBroker::start().unwrap();
+    let broker = TestBroker::start_with(Flavor::wanted(), &SETTINGS).unwrap();
     let bootstrap = broker.bootstrap();
     let topics: Vec<_> = FAMILIES
         .iter()
@@ -315,7 +362,7 @@ fn what_one_family_writes_all_of_them_read() {
     let started = now_ms();
     for_each(&FAMILIES, |family| write(family, &bootstrap));
     let written = started..=now_ms();
-    let mut wanted = BTreeMap::new();
+    let mut wanted = BTreeMap::from([(COMPACTED.to_owned(), compact(&broker))]);
     for family in FAMILIES {
         assert_eq!(stored_codecs(&broker, &format!("mixed-{family}")), CODECS.map(Compression::name).into());
         for (topic, _) in TOPICS {

@@ -5,6 +5,9 @@ use std::io::{Read as _, Write as _};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use milena_protocol::messages::create_topics::CreatableTopicConfig;
 use milena_protocol::messages::describe_producers::{DescribeProducersRequest, TopicRequest};
+use milena_protocol::messages::incremental_alter_configs::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+};
 use milena_protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 use milena_protocol::records::BatchHeader;
 use milena_tests::Flavor;
@@ -51,6 +54,16 @@ impl Client {
         let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
         let response = frame::exchange(&mut self.stream, 7, &request).unwrap();
         assert_eq!(response.topics[0].error_code, 0);
+    }
+
+    /// Sets a value of the topic.
+    fn set(&mut self, key: &str, value: &str) {
+        let config = AlterableConfig { name: key.into(), config_operation: 0, value: Some(value.into()) };
+        let resource =
+            AlterConfigsResource { resource_type: 2, resource_name: TOPIC.into(), configs: vec![config] };
+        let request = IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+        let response = frame::exchange(&mut self.stream, 1, &request).unwrap();
+        assert_eq!(response.responses[0].error_code, 0);
     }
 
     /// Produces to partition 0 of another topic.
@@ -139,6 +152,53 @@ fn records_of_an_error_are_empty_not_null() {
         let data = client.fetch(version, |request| request.topics[0].partitions[0].partition = 7);
         assert_eq!(code(&data), ErrorCode::UnknownTopicOrPartition, "version {version}");
         assert!(data.records.is_some_and(|records| records.is_empty()), "version {version}");
+    }
+}
+
+/// Pitfall 15: compaction leaves offsets as they are and a producer's last batch, be it empty; whoever follows the batches
+/// from any offset arrives at the end.
+#[test]
+fn readers_of_a_compacted_log_arrive_at_its_end() {
+    let settings = [("log.cleaner.backoff.ms", "50"), ("log.cleaner.min.cleanable.ratio", "0.01")];
+    let broker = TestBroker::start_with(Flavor::wanted(), &settings).unwrap();
+    let mut client = Client::of_leader(&broker);
+    let configs =
+        [("cleanup.policy", "compact"), ("segment.ms", "1000"), ("min.cleanable.dirty.ratio", "0.01")];
+    for (key, value) in configs {
+        client.set(key, value);
+    }
+    let id = client.producer_id();
+    let keyed = |mut builder: BatchBuilder, second: i64| {
+        for value in [b"one", b"two"] {
+            let timestamp = Timestamp(START_MS + second * 60_000);
+            let (key, value) = (Some(&b"truck"[..]), Some(&value[..]));
+            builder.push(NewRecord { timestamp, key, value, ..NewRecord::default() });
+        }
+        builder.build()
+    };
+    client.produce(&keyed(BatchBuilder::default(), 0));
+    client.produce(&keyed(BatchBuilder::default().producer(id, ProducerEpoch(0), 0), 1));
+    client.produce(&keyed(BatchBuilder::default(), 2));
+    client.produce(&keyed(BatchBuilder::default(), 3));
+    let from =
+        |offset| move |request: &mut FetchRequest| request.topics[0].partitions[0].fetch_offset = offset;
+    let empty = eventually("an empty batch", PATIENCE, || {
+        let records = client.fetch(12, from(0)).records.unwrap().into_bytes().unwrap();
+        batches(records).map(Result::unwrap).find(|batch| batch.header().count == 0)
+    });
+    let header = empty.header();
+    assert_eq!((header.base_offset.0, header.last_offset().0), (2, 3), "its offsets are its own");
+    assert_eq!((header.producer_id, header.base_sequence), (id, 0), "the producer is known by it");
+    for start in 0..8 {
+        let mut position = start;
+        while position < 8 {
+            let data = client.fetch(12, from(position));
+            assert_eq!((code(&data), data.high_watermark), (ErrorCode::None, 8));
+            let (_, last) = *ranges(&data).last().expect("a batch before the end");
+            assert!(last >= position, "{position} leads back to {last}");
+            position = last + 1;
+        }
+        assert_eq!(position, 8);
     }
 }
 

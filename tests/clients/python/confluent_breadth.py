@@ -116,7 +116,7 @@ def many(client, topic):
     for result in results.values():
         result.result(PATIENCE_S)
     listed = lambda: names & set(client.list_topics(timeout=PATIENCE_S).topics)
-    assert listed() == names, "all of them are listed"
+    until("all of them are listed", lambda: listed() == names)
     for result in client.delete_topics(list(names), operation_timeout=PATIENCE_S).values():
         result.result(PATIENCE_S)
     until("deleted topics are still listed", lambda: not listed())
