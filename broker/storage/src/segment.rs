@@ -66,6 +66,16 @@ impl Segment {
         Ok(Self::new(base_offset, path, file, indexes))
     }
 
+    /// Makes the files of a new segment. What a crash or a failed roll left of another one of the name is cut off.
+    pub(crate) fn make(disk: &dyn Disk, folder: &Path, base_offset: Offset) -> Result<Self, StorageError> {
+        let segment = Self::open(disk, folder, base_offset)?;
+        segment.set_end(SegmentEnd { position: 0, offset: base_offset });
+        segment.cut_to_end()?;
+        segment.offsets.truncate(|_| false)?;
+        segment.times.truncate(|_| false)?;
+        Ok(segment)
+    }
+
     /// A segment that was seen in its folder. Its files are not touched before they are used.
     pub(crate) fn listed(
         disk: &dyn Disk,

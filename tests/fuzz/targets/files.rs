@@ -174,8 +174,11 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         file(11, 0, b"0\n1\nt 0 41\n"),
     ]
     .concat();
-    // It claimed more than half a gigabyte, in a part of a segment that is not checked.
-    let mut seeds = vec![include_bytes!("../findings/batch_longer_than_its_segment").to_vec()];
+    let mut seeds = vec![
+        // It claimed more than half a gigabyte, in a part of a segment that is not checked.
+        include_bytes!("../findings/batch_longer_than_its_segment").to_vec(),
+        include_bytes!("../findings/indexes_without_their_segment").to_vec(),
+    ];
     for flags in [0, CLEAN, FIX_CRC, CLEAN | FIX_CRC | HAS_RECOVERY_POINT | HAS_START] {
         seeds.push([&[flags, 41, 40], &log[..]].concat());
         seeds.push([&[flags, 41, 40], &log[..], &texts].concat());

@@ -126,15 +126,10 @@ impl Log {
         writer.resume_once(&active)?;
         writer.seal(&active)?;
         active.cut_excess()?;
-        let segment = Arc::new(Segment::open(&*self.disk, &self.folder, base_offset)?);
-        segment.set_end(SegmentEnd { position: 0, offset: base_offset });
-        // A roll that failed after making files may have left some.
-        segment.cut_to_end()?;
+        let segment = Arc::new(Segment::make(&*self.disk, &self.folder, base_offset)?);
         if writer.config.preallocate {
             segment.reserve(writer.config.segment_bytes)?;
         }
-        segment.offsets.truncate(|_| false)?;
-        segment.times.truncate(|_| false)?;
         let mut segments = self.segments.load_full().to_vec();
         segments.push(segment.clone());
         self.segments.store(Arc::new(segments));

@@ -118,8 +118,7 @@ impl Recovery<'_> {
         }
         if self.segments.is_empty() {
             let base = self.opening.start_offset.unwrap_or(Offset(0));
-            let segment = Segment::open(self.disk, self.folder, base)?;
-            segment.set_end(SegmentEnd { position: 0, offset: base });
+            let segment = Segment::make(self.disk, self.folder, base)?;
             self.segments.push(Arc::new(segment));
         }
         Ok(())

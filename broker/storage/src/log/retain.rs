@@ -138,8 +138,7 @@ impl Log {
         for segment in removed.iter() {
             segment.remove(&*self.disk)?;
         }
-        let segment = Segment::open(&*self.disk, &self.folder, offset)?;
-        segment.set_end(SegmentEnd { position: 0, offset });
+        let segment = Segment::make(&*self.disk, &self.folder, offset)?;
         self.segments.store(Arc::new(vec![Arc::new(segment)]));
         self.start_offset.store(offset.0, Ordering::Release);
         let opened = writer.opened;

@@ -655,3 +655,15 @@ fn damage_that_whole_batches_follow_is_refused_where_only_the_last_batch_can_be_
     let log = Log::open(Arc::new(disk), Path::new(FOLDER), mk_config(), opening).unwrap();
     assert_eq!(log.end_offset(), end);
 }
+
+#[test]
+fn indexes_without_their_segment_lead_nobody_astray() {
+    let disk = MemDisk::new();
+    let kept = ["index", "timeindex"].map(|kind| Path::new(FOLDER).join(format!("{:020}.{kind}", 0)));
+    disk.create_dir_all(Path::new(FOLDER)).unwrap();
+    disk.replace(&kept[0], &[0, 0, 0, 0, 0, 0, 9, 9].repeat(4), false).unwrap();
+    disk.replace(&kept[1], &[0; 48], false).unwrap();
+    let log = mk_log(&disk);
+    append(&log, 3, 0).unwrap();
+    assert!(!log.read(Offset(0), to_end()).unwrap().is_empty());
+}
