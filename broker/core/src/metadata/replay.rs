@@ -195,9 +195,10 @@ impl MetadataImage {
         }
         if record.leader != NO_LEADER_CHANGE {
             partition.leader = NodeId(record.leader);
-            partition.leader_epoch.0 += 1;
+            // Java's integers wrap, and every node must come to the same epoch.
+            partition.leader_epoch.0 = partition.leader_epoch.0.wrapping_add(1);
         }
-        partition.partition_epoch += 1;
+        partition.partition_epoch = partition.partition_epoch.wrapping_add(1);
         Ok(())
     }
 

@@ -174,3 +174,18 @@ fn a_second_topic_of_one_id_is_refused() {
     assert!(image.replay(Offset(1), &topic("b", TOPIC)).is_err());
     assert_eq!(image, replay(&[topic("a", TOPIC)]));
 }
+
+#[test]
+fn epochs_wrap_as_those_of_java() {
+    let last = PartitionRecord {
+        partition_id: 0,
+        topic_id: TOPIC,
+        leader_epoch: i32::MAX,
+        partition_epoch: i32::MAX,
+        ..PartitionRecord::default()
+    };
+    let elect = PartitionChangeRecord { partition_id: 0, topic_id: TOPIC, leader: 2, ..Default::default() };
+    let image = replay(&[topic("a", TOPIC), last.into(), elect.into()]);
+    let partition = image.partition("a", PartitionIndex(0)).unwrap();
+    assert_eq!((partition.leader_epoch.0, partition.partition_epoch), (i32::MIN, i32::MIN));
+}
