@@ -20,6 +20,7 @@ use milena_tests::{Flavor, TestBroker, eventually, frame};
 
 use crate::PATIENCE;
 
+mod compaction;
 mod pitfalls;
 mod recovery;
 mod tools;
