@@ -88,4 +88,5 @@ def main():
     print(f"idle resident memory: {max(memory) / 1024:.1f} MiB (anonymous + file)")
 
 
-main()
+if __name__ == "__main__":
+    main()

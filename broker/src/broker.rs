@@ -116,6 +116,9 @@ impl Broker {
     pub(crate) async fn failed(&self) -> anyhow::Error {
         tokio::select! {
             failure = self.quorum.failed() => failure,
+            reason = self.partitions.health().failed() => {
+                anyhow!("log directory {} failed, and holds the metadata log: {reason}", self.config.log_dir.display())
+            }
             () = self.follower_ended.cancelled() => anyhow!("the task that acts on new metadata ended"),
         }
     }

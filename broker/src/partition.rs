@@ -2,11 +2,11 @@
 //!
 //! An append is plan -> append -> apply under one short lock, never across an await; reads take no lock at all. What
 //! others wait for (the high watermark, leadership) is published in a watch after each change. Called by `api/`, by
-//! the coordinators and by [`crate::partitions`].
+//! the coordinators and by [`crate::partitions`]. Where `flush.messages` asks for it, `flush` syncs before records count.
 //!
 //! Invariant: the log holds what the state says; where the disk refuses an append neither changes.
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,8 +23,10 @@ use milena_storage::{Log, LogConfig, Placed, StorageError};
 use tokio::sync::watch;
 
 use crate::metrics::Traffic;
+use crate::partitions::DirHealth;
 
 mod compact;
+mod flush;
 mod open;
 mod read;
 
@@ -44,6 +46,10 @@ pub(crate) struct Progress {
     pub(crate) high_watermark: Offset,
     pub(crate) leader_epoch: LeaderEpoch,
     pub(crate) is_leader: bool,
+    /// The first record that must be synced before it is acknowledged.
+    pub(crate) held_from: Option<Offset>,
+    /// A sync failed: what waits for the disk waits in vain.
+    pub(crate) has_failed: bool,
 }
 
 /// Where a batch came to stand.
@@ -71,6 +77,9 @@ pub(crate) struct Partition {
     pub(crate) index: PartitionIndex,
     pub(crate) traffic: Traffic,
     log: Log,
+    health: DirHealth,
+    /// A flush runs for those who wait for the disk. Changes under the lock of `state` alone.
+    is_flushing: AtomicBool,
     state: Mutex<Replica>,
     config: ArcSwap<TopicConfig>,
     progress: watch::Sender<Progress>,
@@ -85,13 +94,21 @@ pub(crate) struct Partition {
 
 impl Partition {
     /// Checks a producer's records and appends them. They are acknowledged once [`Partition::committed`] says so.
-    pub(crate) fn produce(&self, records: Bytes, terms: ProduceTerms) -> Result<Appended, Rejection> {
+    pub(crate) fn produce(
+        self: &Arc<Self>,
+        records: Bytes,
+        terms: ProduceTerms,
+    ) -> Result<Appended, Rejection> {
         let result = self.check_and_append(records, terms);
         self.traffic.produced(result.is_ok());
         result
     }
 
-    fn check_and_append(&self, records: Bytes, terms: ProduceTerms) -> Result<Appended, Rejection> {
+    fn check_and_append(
+        self: &Arc<Self>,
+        records: Bytes,
+        terms: ProduceTerms,
+    ) -> Result<Appended, Rejection> {
         let refused = |code: ErrorCode| Rejection::new(code, "");
         self.check_leader(LeaderEpoch::NONE).map_err(refused)?;
         let (config, now) = (self.config.load(), now());
@@ -104,7 +121,11 @@ impl Partition {
     }
 
     /// Appends a batch that a coordinator of this broker built, if this broker still leads in `epoch`.
-    pub(crate) fn append(&self, batch: &RecordBatch, epoch: LeaderEpoch) -> Result<Appended, ErrorCode> {
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        batch: &RecordBatch,
+        epoch: LeaderEpoch,
+    ) -> Result<Appended, ErrorCode> {
         let config = self.config.load();
         if batch.size_bytes() > usize::try_from(config.max_message_bytes).unwrap_or(usize::MAX) {
             return Err(ErrorCode::MessageTooLarge);
@@ -116,22 +137,19 @@ impl Partition {
     }
 
     fn append_batch(
-        &self,
+        self: &Arc<Self>,
         batch: &RecordBatch,
         origin: AppendOrigin,
         now: Timestamp,
     ) -> Result<Appended, ErrorCode> {
+        self.health.check_write()?;
         let (config, header) = (self.config.load(), batch.header());
         let mut state = self.lock();
         let plan = state.plan_append(header, origin, min_insync_replicas(&config))?;
         let (base_offset, leader_epoch) = match plan {
             AppendPlan::Append { base_offset, leader_epoch } => (base_offset, leader_epoch),
             AppendPlan::Duplicate(batch) => {
-                let epoch = state.leader_epoch();
-                drop(state);
-                // The first try may still be waiting for the disk, or the disk refused it.
-                self.flush_if_due(&config)?;
-                return Ok(self.duplicate(&batch, epoch));
+                return Ok(self.duplicate(&batch, state.leader_epoch()));
             }
         };
         let appended = self
@@ -141,11 +159,16 @@ impl Partition {
         if let Some(offset) = appended.rolled_at {
             self.write_snapshot(&state, offset);
         }
+        let is_due = appended.end_offset - self.log.durable_end() >= config.flush_messages;
+        if is_due {
+            state.hold();
+        }
         state.apply(header, base_offset, now);
         self.publish(&state);
-        drop(state);
+        if is_due {
+            self.begin_flush(&state);
+        }
         self.traffic.appended(batch.size_bytes(), header.count);
-        self.flush_if_due(&config)?;
         Ok(Appended {
             base_offset,
             last_offset: base_offset + i64::from(header.last_offset_delta),
@@ -168,35 +191,6 @@ impl Partition {
             log_start_offset: self.log.start_offset(),
             leader_epoch,
         }
-    }
-
-    /// Makes the records durable where `flush.messages` asks for it.
-    fn flush_if_due(&self, config: &TopicConfig) -> Result<(), ErrorCode> {
-        if self.log.end_offset() - self.log.durable_end() < config.flush_messages {
-            return Ok(());
-        }
-        self.flush().map_err(|error| self.storage_failed(&error))
-    }
-
-    fn flush(&self) -> Result<(), StorageError> {
-        self.log.flush()?;
-        self.flushed_at.store(now().0, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Waits until every in-sync replica has the record at `last_offset` of an append in `epoch`.
-    pub(crate) async fn committed(&self, appended: &Appended) -> Result<(), ErrorCode> {
-        let is_committed = |progress: &Progress| progress.high_watermark > appended.last_offset;
-        let is_lost =
-            |progress: &Progress| !progress.is_leader || progress.leader_epoch != appended.leader_epoch;
-        let mut progress = self.progress.subscribe();
-        let reached = progress.wait_for(|progress| is_committed(progress) || is_lost(progress)).await;
-        let is_committed = reached.is_ok_and(|progress| is_committed(&progress));
-        if !is_committed {
-            return Err(ErrorCode::NotLeaderOrFollower);
-        }
-        let enough = self.lock().has_enough_in_sync(min_insync_replicas(&self.config.load()));
-        if enough { Ok(()) } else { Err(ErrorCode::NotEnoughReplicasAfterAppend) }
     }
 
     /// What is published now.
@@ -276,6 +270,8 @@ impl Partition {
             high_watermark: state.high_watermark(),
             leader_epoch: state.leader_epoch(),
             is_leader: state.is_leader(),
+            held_from: state.held_from(),
+            has_failed: self.progress.borrow().has_failed,
         };
         // Who subscribes looks before it waits, so nobody misses what is published while there are no receivers.
         let is_watched = || self.progress.receiver_count() > 0;
@@ -288,7 +284,9 @@ impl Partition {
     }
 
     fn storage_failed(&self, error: &StorageError) -> ErrorCode {
-        tracing::error!(topic = %self.topic, partition = self.index.0, %error, "log failed");
+        if !self.health.report(error) {
+            tracing::error!(topic = %self.topic, partition = self.index.0, %error, "log failed");
+        }
         ErrorCode::KafkaStorageError
     }
 }

@@ -29,12 +29,15 @@ use crate::partition::{Opened, Partition};
 mod checkpoints;
 mod compact;
 mod deletion;
+mod health;
 mod maintain;
 mod producer_ids;
 mod recover;
+mod resume;
 
 use checkpoints::{Known, Written};
 pub(crate) use deletion::NewStart;
+pub(crate) use health::DirHealth;
 use producer_ids::ProducerIds;
 use recover::key_of;
 
@@ -55,6 +58,7 @@ struct Inner {
     unopened: Mutex<BTreeMap<PartitionKey, Known>>,
     written: Written,
     metrics: StorageMetrics,
+    health: DirHealth,
     /// One change at a time.
     changes: Mutex<()>,
     producer_ids: ProducerIds,
@@ -82,6 +86,7 @@ impl Partitions {
         let folder = config.log_dir.clone();
         disk.create_dir_all(&folder).with_context(|| format!("make log directory {}", folder.display()))?;
         let is_clean = CleanShutdown::take(&*disk, &folder)?.is_some();
+        let health = DirHealth::new(&folder, metrics.clone());
         Ok(Self(Arc::new(Inner {
             node_id: config.node_id,
             disk,
@@ -92,6 +97,7 @@ impl Partitions {
             hosted: ArcSwap::default(),
             unopened: Mutex::default(),
             written: Written::default(),
+            health,
             metrics,
             changes: Mutex::new(()),
             producer_ids: ProducerIds::default(),
@@ -121,6 +127,11 @@ impl Partitions {
                 None => ErrorCode::UnknownTopicId,
             }),
         }
+    }
+
+    /// What is known of the log directory.
+    pub(crate) fn health(&self) -> &DirHealth {
+        &self.0.health
     }
 
     /// Every partition here.
@@ -173,9 +184,7 @@ impl Partitions {
                     self.0.take_role(&partition, image);
                     partitions.insert(index, partition);
                 }
-                Err(error) => {
-                    tracing::error!(topic = %topic.name, partition = index.0, %error, "cannot open log");
-                }
+                Err(error) => self.0.open_failed((&topic.name, index), &error),
             }
         }
         hosted.put(topic, partitions);
@@ -228,6 +237,13 @@ impl Inner {
         Arc::new(image.topic_config(self.node_id, topic, &self.properties))
     }
 
+    fn open_failed(&self, (topic, index): (&str, PartitionIndex), error: &anyhow::Error) {
+        if error.downcast_ref().is_none_or(|error| !self.health.report(error)) {
+            let error = format!("{error:#}");
+            tracing::error!(topic, partition = index.0, error, "cannot open log, it stays offline");
+        }
+    }
+
     /// Opens a partition that is new here. A folder of its name can only be left from another topic.
     fn make_partition(
         &self,
@@ -264,6 +280,7 @@ impl Inner {
             config,
             opening: known.opening,
             high_watermark: known.high_watermark,
+            health: self.health.clone(),
             has_topic_id: found.is_some() && !is_other,
         })?;
         partition.resume_cleaning(known.cleaned_to.unwrap_or(Offset::NONE));

@@ -7,6 +7,7 @@
 //! | [`Replica::resign`] | it names another, or nobody | appends are refused |
 //! | [`Replica::plan_append`] | a batch is to be appended | none; says where it goes, or that it is there already |
 //! | [`Replica::apply`] | the planned batch is in the log | log end, producers, high watermark move |
+//! | [`Replica::hold`], [`Replica::release`] | a batch must be synced before it counts; it was | high watermark stops there, and moves on |
 //! | [`Replica::plan_new_start`] | records are to be deleted | none; says where the log may start |
 //! | [`Replica::follower_reached`] | a follower fetched | high watermark may move |
 //!
@@ -79,6 +80,8 @@ pub struct Replica {
     followers: BTreeMap<NodeId, Offset>,
     log_end: Offset,
     high_watermark: Offset,
+    /// From here on this replica's own records may not count yet: the disk does not have them.
+    held_from: Option<Offset>,
     producers: Producers,
 }
 
@@ -92,6 +95,7 @@ impl Replica {
             followers: BTreeMap::new(),
             log_end,
             high_watermark: Offset(0),
+            held_from: None,
             producers: Producers::default(),
         }
     }
@@ -196,6 +200,24 @@ impl Replica {
         self.move_high_watermark();
     }
 
+    /// What is appended from now on does not count as committed before [`Replica::release`] says so. To be called
+    /// between a plan and its `apply`.
+    pub fn hold(&mut self) {
+        self.held_from.get_or_insert(self.log_end);
+    }
+
+    /// The disk has every record below `durable_end`.
+    pub fn release(&mut self, durable_end: Offset) {
+        let is_behind = durable_end < self.log_end;
+        self.held_from = self.held_from.filter(|_| is_behind).map(|from| from.max(durable_end));
+        self.move_high_watermark();
+    }
+
+    /// The first record that does not count yet.
+    pub fn held_from(&self) -> Option<Offset> {
+        self.held_from
+    }
+
     /// Decides where the log starts after records below `wanted` were deleted; -1 stands for the high watermark.
     ///
     /// # Errors
@@ -236,7 +258,8 @@ impl Replica {
         let Some(leadership) = &self.leadership else { return };
         let others = leadership.isr.iter().filter(|node| **node != self.node_id);
         let slowest = others.map(|node| self.followers.get(node).copied().unwrap_or(Offset(0))).min();
-        let reached = slowest.map_or(self.log_end, |slowest| slowest.min(self.log_end));
+        let own = self.held_from.unwrap_or(self.log_end);
+        let reached = slowest.map_or(own, |slowest| slowest.min(own));
         self.high_watermark = self.high_watermark.max(reached);
     }
 }

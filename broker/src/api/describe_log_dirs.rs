@@ -3,6 +3,7 @@
 //! - Topics null is every partition here; partitions that are not here are left out, as are topics without any.
 //! - A log's size is that of its segments, without indexes. It has no lag: a log is behind its high watermark only
 //!   while it moves between directories, and there is one directory.
+//! - A directory that is full or failed carries KAFKA_STORAGE_ERROR; the sizes of its logs come all the same.
 //! - The metadata log is not a partition of a topic and is left out.
 //! - Versions: error code of the whole (3), total and usable bytes of the volume (4, KIP-827), whether the directory is
 //!   cordoned (5, KIP-1066), which it never is.
@@ -40,7 +41,14 @@ fn describe(broker: &Broker, topics: Option<Vec<DescribableLogDirTopic>>) -> Des
         DescribeLogDirsResult { log_dir: folder.to_string_lossy().as_ref().into(), ..Default::default() };
     match volume_bytes(&folder) {
         Ok((total_bytes, usable_bytes)) => {
-            DescribeLogDirsResult { topics: logs(broker, topics), total_bytes, usable_bytes, ..nothing }
+            let error_code = broker.partitions.health().check_write().err().unwrap_or(ErrorCode::None).code();
+            DescribeLogDirsResult {
+                error_code,
+                topics: logs(broker, topics),
+                total_bytes,
+                usable_bytes,
+                ..nothing
+            }
         }
         Err(error) => {
             tracing::warn!(folder = %folder.display(), %error, "cannot look at the volume of the log directory");

@@ -55,7 +55,7 @@ pub(crate) async fn handle(
             None => Answer::Silent,
         };
     }
-    let acknowledged = if acks == ACKS_ALL { commit_all(tried, deadline).await } else { tried };
+    let acknowledged = commit_all(tried, acks, deadline).await;
     Answer::Send(respond(broker, context, acknowledged))
 }
 
@@ -146,19 +146,23 @@ fn first_error(tried: &[TriedTopic]) -> Option<ErrorCode> {
     partitions.find_map(|tried| tried.result.as_ref().err().map(|rejection| rejection.code))
 }
 
-/// Waits for every append until the deadline.
-async fn commit_all(tried: Vec<TriedTopic>, deadline: Instant) -> Vec<TriedTopic> {
+/// Waits for every append until the deadline: for the in-sync replicas, or for the disk alone.
+async fn commit_all(tried: Vec<TriedTopic>, acks: i16, deadline: Instant) -> Vec<TriedTopic> {
     let commit_topic = async |topic: TriedTopic| {
-        let partitions = join_all(topic.partitions.into_iter().map(|tried| commit(tried, deadline))).await;
+        let partitions =
+            join_all(topic.partitions.into_iter().map(|tried| commit(tried, acks, deadline))).await;
         TriedTopic { partitions, ..topic }
     };
     join_all(tried.into_iter().map(commit_topic)).await
 }
 
-async fn commit(tried: Tried, deadline: Instant) -> Tried {
+async fn commit(tried: Tried, acks: i16, deadline: Instant) -> Tried {
     let (Some(partition), Ok(appended)) = (&tried.partition, &tried.result) else { return tried };
     let refused = |code: ErrorCode| Err(Rejection::new(code, ""));
-    let result = match timeout_at(deadline, partition.committed(appended)).await {
+    let settled = async {
+        if acks == ACKS_ALL { partition.committed(appended).await } else { partition.durable(appended).await }
+    };
+    let result = match timeout_at(deadline, settled).await {
         Ok(Ok(())) => Ok(*appended),
         Ok(Err(code)) => refused(code),
         Err(_) => refused(ErrorCode::RequestTimedOut),

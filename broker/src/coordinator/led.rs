@@ -7,7 +7,7 @@ use milena_protocol::records::RecordBatch;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset};
 
 use super::journal::Journal;
-use crate::partition::{Partition, ReadRequest};
+use crate::partition::{Partition, Progress, ReadRequest};
 
 /// Bytes that one read of a load asks for.
 const LOAD_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -37,8 +37,8 @@ impl Journal for Led {
     async fn committed(&self, end: Offset) -> Result<(), ErrorCode> {
         let mut progress = self.partition.watch();
         let is_led = |is_leader: bool, epoch: LeaderEpoch| is_leader && epoch == self.epoch;
-        let settled =
-            progress.wait_for(|now| now.high_watermark >= end || !is_led(now.is_leader, now.leader_epoch));
+        let is_lost = |now: &Progress| !is_led(now.is_leader, now.leader_epoch) || now.has_failed;
+        let settled = progress.wait_for(|now| now.high_watermark >= end || is_lost(now));
         match settled.await {
             Ok(now) if now.high_watermark >= end => Ok(()),
             _ => Err(ErrorCode::NotLeaderOrFollower),

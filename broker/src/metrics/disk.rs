@@ -65,6 +65,10 @@ impl Disk for MeasuredDisk {
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         measured(&self.sync_time, || self.disk.sync_dir(path))
     }
+
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        measured(&self.sync_time, || self.disk.sync_all(path))
+    }
 }
 
 impl DiskFile for MeasuredFile {

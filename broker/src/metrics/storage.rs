@@ -13,17 +13,27 @@ const SCANNED: Family = family(
     "What the start read of logs because it follows a recovery point",
 );
 
+const OFFLINE: Family =
+    family("milena_log_directory_offline", "1 while the log directory is full or failed, 0 otherwise");
+
 /// Handles to the series; clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StorageMetrics {
     remaining: Gauge,
     scanned: Counter,
+    offline: Gauge,
 }
 
 impl StorageMetrics {
     pub(super) fn write(&self, page: &mut Page<'_>) -> fmt::Result {
         page.gauge(REMAINING, self.remaining.get())?;
-        page.counter(SCANNED, self.scanned.get())
+        page.counter(SCANNED, self.scanned.get())?;
+        page.gauge(OFFLINE, self.offline.get())
+    }
+
+    /// The directory can no longer be used, or can again.
+    pub(crate) fn directory_offline(&self, is_offline: bool) {
+        self.offline.set(is_offline.into());
     }
 
     /// The start has `logs` to open.

@@ -1,7 +1,7 @@
 //! A partition's beginning and end: open its log, bring back its producers, flush and close it, clean it up.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::compact::Compaction;
 use super::{Partition, Progress, log_config, now};
 use crate::metrics::Traffic;
+use crate::partitions::DirHealth;
 
 /// What opening a partition needs to know.
 pub(crate) struct Opened<'a> {
@@ -28,6 +29,8 @@ pub(crate) struct Opened<'a> {
     pub(crate) opening: Opening,
     /// What the last run knew to be committed.
     pub(crate) high_watermark: Option<Offset>,
+    /// Of the log directory.
+    pub(crate) health: DirHealth,
     /// The folder names the topic's id already.
     pub(crate) has_topic_id: bool,
 }
@@ -57,12 +60,16 @@ impl Partition {
             high_watermark: replica.high_watermark(),
             leader_epoch: LeaderEpoch::NONE,
             is_leader: false,
+            held_from: None,
+            has_failed: false,
         };
         Ok(Self {
             topic: opened.topic,
             index: opened.index,
             traffic: Traffic::default(),
             log,
+            health: opened.health,
+            is_flushing: AtomicBool::new(false),
             state: Mutex::new(replica),
             config: ArcSwap::new(opened.config),
             progress: watch::Sender::new(progress),
@@ -73,7 +80,7 @@ impl Partition {
         })
     }
 
-    /// Makes everything durable, so that the next start reads nothing.
+    /// Writes what the next start needs to read nothing, once the disk is synced.
     pub(crate) fn close(&self) -> Result<(), StorageError> {
         let state = self.lock();
         if !self.log.was_written() {
@@ -83,18 +90,12 @@ impl Partition {
         if self.log.end_offset() > Offset::ZERO {
             self.log.write_producer_snapshot(self.log.end_offset(), &entries(&state))?;
         }
-        self.log.close()
+        self.log.finish()
     }
 
-    /// Makes finished segments durable; the active one too where `flush.ms` asks for it.
-    pub(crate) fn flush_if_old(&self) -> Result<(), StorageError> {
-        let flushed_at = Timestamp(self.flushed_at.load(Ordering::Relaxed));
-        let is_finished = self.log.recovery_point() < self.log.active_base_offset();
-        let is_due = || now().ms_since(flushed_at) >= self.config.load().flush_ms;
-        if is_finished || self.log.durable_end() < self.log.end_offset() && is_due() {
-            self.flush()?;
-        }
-        Ok(())
+    /// Takes in that the disk was synced after [`Partition::close`].
+    pub(crate) fn closed(&self) {
+        self.log.finished();
     }
 
     /// Moves the recovery point to the end where it fell far behind.
@@ -114,7 +115,7 @@ impl Partition {
             offset
         };
         self.log.remove_other_snapshots(offset)?;
-        self.log.checkpoint()
+        self.synced(self.log.checkpoint())
     }
 
     /// Bytes that were read and checked when the log was opened.

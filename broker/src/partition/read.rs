@@ -48,6 +48,7 @@ pub(crate) struct Found {
 impl Partition {
     /// Reads committed batches. Never waits for an append.
     pub(crate) fn read(&self, request: &ReadRequest) -> Result<Read, ErrorCode> {
+        self.health.check_read()?;
         self.check_leader(request.current_leader_epoch)?;
         let read = Read {
             records: Records::EMPTY,

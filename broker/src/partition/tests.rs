@@ -9,14 +9,17 @@ use milena_protocol::{NodeId, ProducerEpoch, ProducerId, TopicId, Uuid};
 use milena_storage::{Disk, MemDisk, Opening, Survival};
 
 use super::*;
+use crate::metrics::StorageMetrics;
+
+mod disk;
 
 const ACKS_ALL: ProduceTerms = ProduceTerms { acks_all: true, zstd_allowed: true };
 
-fn mk_partition(disk: &MemDisk, change: impl Fn(&mut TopicConfig)) -> Partition {
+fn mk_partition(disk: &MemDisk, change: impl Fn(&mut TopicConfig)) -> Arc<Partition> {
     open(disk, change, Opening::default())
 }
 
-fn open(disk: &MemDisk, change: impl Fn(&mut TopicConfig), opening: Opening) -> Partition {
+fn open(disk: &MemDisk, change: impl Fn(&mut TopicConfig), opening: Opening) -> Arc<Partition> {
     let mut config = MetadataImage::default().topic_config(NodeId(1), "truck_gps", &Properties::default());
     change(&mut config);
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
@@ -30,11 +33,12 @@ fn open(disk: &MemDisk, change: impl Fn(&mut TopicConfig), opening: Opening) -> 
         config: Arc::new(config),
         opening,
         high_watermark: None,
+        health: DirHealth::new(Path::new("/data"), StorageMetrics::default()),
         has_topic_id: false,
     })
     .unwrap();
     lead(&partition, 0, &[1]);
-    partition
+    Arc::new(partition)
 }
 
 fn lead(partition: &Partition, epoch: i32, replicas: &[i32]) {
@@ -50,7 +54,7 @@ fn mk_batch(base_sequence: i32, values: &[&str]) -> RecordBatch {
     builder.build()
 }
 
-fn produce(partition: &Partition, base_sequence: i32, values: &[&str]) -> Result<i64, ErrorCode> {
+fn produce(partition: &Arc<Partition>, base_sequence: i32, values: &[&str]) -> Result<i64, ErrorCode> {
     let produced = partition.produce(mk_batch(base_sequence, values).into_bytes(), ACKS_ALL);
     produced.map(|appended| appended.base_offset.0).map_err(|rejection| rejection.code)
 }
@@ -94,42 +98,6 @@ fn retries_survive_a_crash_and_a_stop_in_order() {
         assert_eq!(produce(partition, 20, &["x"]), Ok(20));
         assert_eq!(partition.high_watermark(), Offset(21));
     }
-}
-
-#[test]
-fn disk_that_refuses_an_append_leaves_the_partition_as_it_was() {
-    let disk = MemDisk::new();
-    let partition = mk_partition(&disk, |_| {});
-    produce(&partition, 0, &["a"]).unwrap();
-    disk.fail_after(0);
-    assert_eq!(produce(&partition, 1, &["b"]), Err(ErrorCode::KafkaStorageError));
-    disk.fail_after(1_000);
-    assert_eq!(produce(&partition, 1, &["c"]), Ok(1));
-    assert_eq!(values(&partition), ["a", "c"]);
-}
-
-#[test]
-fn flush_messages_makes_records_durable_before_the_answer() {
-    let disk = MemDisk::new();
-    let partition = mk_partition(&disk, |config| config.flush_messages = 1);
-    produce(&partition, 0, &["a", "b"]).unwrap();
-    let crashed = mk_partition(&disk.crash(Survival::None), |_| {});
-    assert_eq!(values(&crashed), ["a", "b"]);
-}
-
-#[test]
-fn retry_is_not_acknowledged_before_the_first_try_is_durable() {
-    let disk = MemDisk::new();
-    let partition = mk_partition(&disk, |config| config.flush_messages = 1);
-    produce(&partition, 0, &["a"]).unwrap();
-    // The write is done, the flush is not.
-    disk.fail_after(1);
-    assert_eq!(produce(&partition, 1, &["b"]), Err(ErrorCode::KafkaStorageError));
-    assert_eq!(produce(&partition, 1, &["b"]), Err(ErrorCode::KafkaStorageError));
-    disk.fail_after(100_000);
-    assert_eq!(produce(&partition, 1, &["b"]), Ok(1));
-    let crashed = mk_partition(&disk.crash(Survival::None), |_| {});
-    assert_eq!(values(&crashed), ["a", "b"]);
 }
 
 #[test]

@@ -17,6 +17,9 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 /// Writes one of the files beside the logs.
 type Write = fn(&Partitions) -> Result<(), StorageError>;
 
+/// How often a full log directory is probed for room.
+const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+
 impl Partitions {
     /// Starts the background work, which ends with `stop`.
     pub(crate) fn maintain(&self, tasks: &TaskTracker, stop: &CancellationToken) {
@@ -27,6 +30,7 @@ impl Partitions {
         let start_offsets = interval(&log::LOG_FLUSH_START_OFFSET_CHECKPOINT_INTERVAL_MS);
         let high_watermarks = millis(properties.long(&server::REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS));
         self.every(FLUSH_INTERVAL, (tasks, stop), Self::flush);
+        self.every(PROBE_INTERVAL, (tasks, stop), Self::resume);
         let checkpoints: [(Duration, Write); 3] = [
             (recovery_points, Self::write_recovery_points),
             (start_offsets, Self::write_start_offsets),
@@ -34,7 +38,9 @@ impl Partitions {
         ];
         for (interval, write) in checkpoints {
             self.every(interval, (tasks, stop), move |partitions| {
-                if let Err(error) = write(partitions) {
+                if let Err(error) = write(partitions)
+                    && !partitions.0.health.report(&error)
+                {
                     tracing::error!(%error, "cannot write checkpoints");
                 }
             });
@@ -81,10 +87,11 @@ impl Partitions {
 
     fn flush(&self) {
         for partition in self.all() {
-            if let Err(error) = partition.flush_if_old() {
-                tracing::error!(topic = %partition.topic, partition = partition.index.0, %error, "flush failed");
-            }
-            if let Err(error) = partition.sweep() {
+            // A failure was told by the partition.
+            let _ = partition.flush_if_old();
+            if let Err(error) = partition.sweep()
+                && !self.0.health.report(&error)
+            {
                 tracing::error!(topic = %partition.topic, partition = partition.index.0, %error, "cannot remove deleted segments");
             }
         }
@@ -98,6 +105,7 @@ impl Partitions {
                     let start = partition.log_start_offset().0;
                     tracing::info!(topic = %partition.topic, partition = partition.index.0, segments, start, "deleted old segments");
                 }
+                Err(error) if self.0.health.report(&error) => {}
                 Err(error) => {
                     tracing::error!(topic = %partition.topic, partition = partition.index.0, %error, "retention failed");
                 }

@@ -89,10 +89,17 @@ impl Partitions {
 
     fn close_blocking(&self, broker_epoch: i64) -> anyhow::Result<()> {
         let (disk, folder) = (&*self.0.disk, &self.0.folder);
+        if self.0.health.check_read().is_err() {
+            tracing::warn!(folder = %folder.display(), "logs of a failed directory are left as they are");
+            return Ok(());
+        }
         let closed = in_parallel(self.all(), self.0.threads(), |partition| {
             partition.close().with_context(|| format!("close {}-{}", partition.topic, partition.index))
         });
         closed.into_iter().collect::<anyhow::Result<Vec<()>>>()?;
+        // One sync of the disk instead of several of every log.
+        disk.sync_all(folder).with_context(|| format!("sync the disk of {}", folder.display()))?;
+        self.all().iter().for_each(|partition| partition.closed());
         self.0.write_checkpoints(&self.0.hosted.load())?;
         if self.0.unopened.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
             CleanShutdown { broker_epoch }.write(disk, folder)?;
@@ -154,8 +161,7 @@ impl Inner {
         match self.open_partition(job.topic, job.index, job.config.clone(), known) {
             Ok(partition) => Some(partition),
             Err(error) => {
-                let (topic, partition) = (&job.topic.name, job.index.0);
-                tracing::error!(%topic, partition, error = format!("{error:#}"), "cannot open log, it stays offline");
+                self.open_failed((&job.topic.name, job.index), &error);
                 let mut unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner);
                 unopened.insert(key(job.topic, job.index), known);
                 None

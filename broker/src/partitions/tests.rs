@@ -56,7 +56,7 @@ fn configure(partition: &Partition, change: impl Fn(&mut TopicConfig)) {
     partition.configure(Arc::new(config));
 }
 
-fn produce(partition: &Partition, timestamp: Timestamp) -> Offset {
+fn produce(partition: &Arc<Partition>, timestamp: Timestamp) -> Offset {
     let mut builder = BatchBuilder::default();
     builder.push(NewRecord { timestamp, value: Some(b"x"), ..NewRecord::default() });
     let terms = ProduceTerms { acks_all: true, zstd_allowed: true };

@@ -15,7 +15,7 @@ mod memory;
 pub use crash::{Crash, crash_everywhere};
 pub use fs::FsDisk;
 pub use lazy::LazyDisk;
-pub use memory::{MemDisk, Survival};
+pub use memory::{Call, MemDisk, Survival};
 
 /// Whether an absent file is an error or is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub trait Disk: Send + Sync + Debug {
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Makes created, renamed and removed names of a folder durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Makes everything durable that was done on the file system that holds `path`.
+    fn sync_all(&self, path: &Path) -> io::Result<()>;
 
     /// Reads a whole file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 
 use milena_protocol::Offset;
 
+/// Too many open files, in the system and in the process.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+
 /// What went wrong with a file, and where.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -54,10 +58,20 @@ impl StorageError {
         Self::Corrupt { path: path.to_owned(), position, reason: reason.to_string() }
     }
 
-    /// The disk has no room for what was to be written.
+    /// The disk has no room for what was to be written, and what was written before is not in doubt: a sync that finds
+    /// no room is another error.
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Io { source, .. }
-            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+        let is_full = matches!(self, Self::Io { source, .. }
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded));
+        is_full && !self.is_sync()
+    }
+
+    /// What was written before may be lost: the disk could not make it durable.
+    pub fn is_sync(&self) -> bool {
+        // A file that could not be opened was not synced either, and may be later.
+        matches!(self, Self::Io { source, action, .. } if action.starts_with("sync")
+            && !matches!(source.raw_os_error(), Some(EMFILE | ENFILE))
+            && source.kind() != io::ErrorKind::NotFound)
     }
 }
 

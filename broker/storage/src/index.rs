@@ -164,11 +164,17 @@ impl<E: Entry> Index<E> {
     /// Writes what waits, cuts what lies beyond, and makes the file durable.
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
         self.write()?;
+        self.cut_excess()?;
+        self.sync_written()
+    }
+
+    /// Cuts off what a write that failed may have left.
+    pub(crate) fn cut_excess(&self) -> Result<(), StorageError> {
         let length = u64::from(self.read_tail().written) * E::SIZE as u64;
         if self.file.len().context("measure index", &self.path)? != length {
             self.file.set_len(length).context("cut index", &self.path)?;
         }
-        self.sync_written()
+        Ok(())
     }
 
     /// Makes durable what is in the file, while others may go on writing.

@@ -21,7 +21,7 @@ mod segment;
 
 pub use aborted::AbortedTransaction;
 pub use dir::{CleanShutdown, LogDirLock, MetaProperties, PartitionKey};
-pub use disk::{Disk, DiskFile, FsDisk, LazyDisk, MemDisk, Survival};
+pub use disk::{Call, Disk, DiskFile, FsDisk, LazyDisk, MemDisk, Open, Survival};
 pub use error::StorageError;
 pub use log::{
     Appended, CleanRules, Cleaned, Cleaning, EpochStart, Group, LastBatch, Log, LogConfig, Opening, Pace,

@@ -60,6 +60,11 @@ impl Disk for FsDisk {
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
     }
+
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        // Linux since 5.8 reports a write that failed since somebody was told last.
+        Ok(rustix::fs::syncfs(File::open(path)?)?)
+    }
 }
 
 #[derive(Debug)]

@@ -132,6 +132,10 @@ impl Disk for LazyDisk {
         self.0.disk.sync_dir(path)
     }
 
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        self.0.disk.sync_all(path)
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.0.disk.read(path)
     }

@@ -26,6 +26,21 @@ pub enum Survival {
     Some(u64),
 }
 
+/// What a disk can be told to refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Call {
+    /// Opening a file, whether it exists or not.
+    Open,
+    /// Writing to a file or changing its length.
+    Write,
+    /// Making a file's contents, or a folder's names, durable.
+    Sync,
+    /// Renaming a file or folder.
+    Rename,
+    /// Removing a file or folder.
+    Remove,
+}
+
 /// A disk in memory. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct MemDisk(Arc<Mutex<State>>);
@@ -38,6 +53,8 @@ struct State {
     changes_max: Option<u64>,
     opens: u64,
     open_files: u64,
+    /// Errors by the call that ends with them.
+    refused: BTreeMap<Call, i32>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -83,6 +100,15 @@ impl MemDisk {
         state.changes_max = Some(state.changes + changes);
     }
 
+    /// Lets every `call` fail with this error number of the system, until told otherwise by `None`.
+    pub fn refuse(&self, call: Call, errno: Option<i32>) {
+        let refused = &mut lock(&self.0).refused;
+        match errno {
+            Some(errno) => drop(refused.insert(call, errno)),
+            None => drop(refused.remove(&call)),
+        }
+    }
+
     /// The disk as a restart finds it. This one stays as it is.
     #[must_use]
     pub fn crash(&self, survival: Survival) -> Self {
@@ -106,8 +132,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl State {
+    fn allow(&self, call: Call) -> io::Result<()> {
+        self.refused.get(&call).map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(*errno)))
+    }
+
     /// Counts a change, or refuses it.
-    fn change(&mut self) -> io::Result<()> {
+    fn change(&mut self, call: Call) -> io::Result<()> {
+        self.allow(call)?;
         if self.changes_max.is_some_and(|max| self.changes >= max) {
             return Err(io::Error::other("disk stopped"));
         }
@@ -120,6 +151,11 @@ impl Contents {
     fn apply(&mut self, change: Change) {
         apply(&mut self.current, &change);
         self.pending.push(change);
+    }
+
+    fn sync(&mut self) {
+        self.durable = self.current.clone();
+        self.pending.clear();
     }
 
     fn crash(&self, survival: Survival, coin: &mut Coin) -> Self {
@@ -171,6 +207,7 @@ impl Coin {
 impl Disk for MemDisk {
     fn open(&self, path: &Path, open: Open) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = lock(&self.0);
+        state.allow(Call::Open)?;
         let contents = match (state.names.get(path), open) {
             (Some(Some(contents)), _) => contents.clone(),
             (Some(None), _) => return Err(io::ErrorKind::IsADirectory.into()),
@@ -179,7 +216,7 @@ impl Disk for MemDisk {
                 if path.parent().is_some_and(|parent| !state.names.contains_key(parent)) {
                     return Err(io::ErrorKind::NotFound.into());
                 }
-                state.change()?;
+                state.change(Call::Open)?;
                 let contents = Arc::<Mutex<Contents>>::default();
                 state.names.insert(path.to_owned(), Some(contents.clone()));
                 contents
@@ -192,7 +229,7 @@ impl Disk for MemDisk {
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         let mut state = lock(&self.0);
-        state.change()?;
+        state.change(Call::Write)?;
         for folder in path.ancestors() {
             state.names.entry(folder.to_owned()).or_insert(None);
         }
@@ -219,7 +256,7 @@ impl Disk for MemDisk {
         if !state.names.contains_key(from) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        state.change()?;
+        state.change(Call::Rename)?;
         let moved: Vec<PathBuf> = state.names.keys().filter(|name| name.starts_with(from)).cloned().collect();
         for name in moved {
             let file = state.names.remove(&name).flatten();
@@ -237,20 +274,29 @@ impl Disk for MemDisk {
         if !matches!(state.names.get(path), Some(Some(_))) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        state.change()?;
+        state.change(Call::Remove)?;
         state.names.remove(path);
         Ok(())
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
         let mut state = lock(&self.0);
-        state.change()?;
+        state.change(Call::Remove)?;
         state.names.retain(|name, _| !name.starts_with(path));
         Ok(())
     }
 
     fn sync_dir(&self, _path: &Path) -> io::Result<()> {
-        lock(&self.0).change()
+        lock(&self.0).change(Call::Sync)
+    }
+
+    fn sync_all(&self, _path: &Path) -> io::Result<()> {
+        let mut state = lock(&self.0);
+        state.change(Call::Sync)?;
+        for contents in state.names.values().flatten() {
+            lock(contents).sync();
+        }
+        Ok(())
     }
 }
 
@@ -280,7 +326,7 @@ impl DiskFile for MemFile {
     }
 
     fn write_all_at(&self, parts: &[&[u8]], position: u64) -> io::Result<()> {
-        let allowed = lock(&self.disk).change();
+        let allowed = lock(&self.disk).change(Call::Write);
         let mut bytes = parts.concat();
         if allowed.is_err() {
             bytes.truncate(bytes.len() / 2);
@@ -291,17 +337,15 @@ impl DiskFile for MemFile {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        lock(&self.disk).change()?;
+        lock(&self.disk).change(Call::Write)?;
         let length = usize::try_from(length).map_err(io::Error::other)?;
         lock(&self.contents).apply(Change::Length(length));
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
-        lock(&self.disk).change()?;
-        let mut contents = lock(&self.contents);
-        contents.durable = contents.current.clone();
-        contents.pending.clear();
+        lock(&self.disk).change(Call::Sync)?;
+        lock(&self.contents).sync();
         Ok(())
     }
 

@@ -110,6 +110,34 @@ impl Log {
         self.checkpoint_with(Index::sync, Index::sync)
     }
 
+    /// Writes everything that [`Log::close`] would, and syncs nothing: for an owner of many logs, who syncs the disk as a
+    /// whole and then calls [`Log::finished`]. Nothing may be appended in between.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub fn finish(&self) -> Result<(), StorageError> {
+        if self.was_written() {
+            let mut writer = self.lock();
+            let active = self.active();
+            writer.resume_once(&active)?;
+            writer.seal(&active)?;
+            active.cut_excess()?;
+            active.offsets.cut_excess()?;
+            active.times.cut_excess()?;
+        }
+        Ok(())
+    }
+
+    /// Takes in that everything is durable: the disk was synced after [`Log::finish`].
+    pub fn finished(&self) {
+        let end = self.end_offset();
+        for point in [&self.durable_end, &self.recovery_point] {
+            point.store(end.0, Ordering::Release);
+        }
+        self.names_synced.store(self.names_changed.load(Ordering::Acquire), Ordering::Release);
+        self.epochs_synced.store(self.epochs_changed.load(Ordering::Acquire), Ordering::Release);
+    }
+
     /// Whether anything was appended or removed, or had to be read, since the log was opened as `clean`.
     pub fn was_written(&self) -> bool {
         self.lock().is_resumed

@@ -535,6 +535,25 @@ fn start_after_an_orderly_stop_opens_no_file_of_a_segment() {
 }
 
 #[test]
+fn finished_logs_are_durable_after_one_sync_of_the_disk() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 60);
+    log.write_producer_snapshot(log.end_offset(), &[]).unwrap();
+    log.finish().unwrap();
+    disk.sync_all(Path::new(FOLDER)).unwrap();
+    log.finished();
+    let recovery_point = Some(log.recovery_point());
+    assert_eq!((recovery_point, log.durable_end()), (Some(log.end_offset()), log.end_offset()));
+    let opened =
+        open(&disk.crash(Survival::None), Opening { clean: true, recovery_point, ..Opening::default() });
+    assert_holds_exactly(&opened, 0);
+    assert_found_by_time(&opened);
+    assert_epochs_begin(&opened);
+    append(&opened, 3, 7).unwrap();
+    assert_holds_exactly(&opened, 0);
+}
+
+#[test]
 fn end_that_the_last_stop_did_not_leave_refuses_appends() {
     let disk = MemDisk::new();
     let log = mk_filled(&disk, 10);
