@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use milena_tests::{TestBroker, java};
+use milena_tests::{Flavor, TestBroker, java};
 
 const TOPIC: &str = "hello-world";
 const GROUP: &str = "console-readers";
@@ -40,6 +40,48 @@ fn console_tools_resume_after_a_killed_broker() {
     assert_eq!(listed.lines().collect::<Vec<_>>(), ["__consumer_offsets", TOPIC]);
     tools.run(TOPICS, &["--delete", "--topic", TOPIC]);
     assert_eq!(tools.run(TOPICS, &["--list"]).trim(), "__consumer_offsets");
+}
+
+/// Kafka's own check of what a client may rely on, and its tools that measure.
+#[test]
+fn compatibility_and_performance_tools_succeed() {
+    let broker = TestBroker::start().unwrap();
+    let tools = Tools { bootstrap: broker.bootstrap() };
+    // Apache Kafka knows the request without an authorizer too.
+    let has_acls = if broker.flavor() == Flavor::Kafka { "true" } else { "false" };
+    let checked = tools.run(
+        "org.apache.kafka.tools.ClientCompatibilityTest",
+        &[
+            ["--topic", "compatible"],
+            ["--num-cluster-nodes", "1"],
+            ["--offsets-for-times-supported", "true"],
+            ["--cluster-id-supported", "true"],
+            ["--create-topics-supported", "true"],
+            ["--describe-configs-supported", "true"],
+            ["--idempotent-producer-supported", "true"],
+            ["--expect-record-too-large-exception", "False"],
+            ["--describe-acls-supported", has_acls],
+        ]
+        .concat(),
+    );
+    assert!(checked.contains("SUCCESS"), "{checked}");
+    let measured = tools.run(
+        "org.apache.kafka.tools.ProducerPerformance",
+        &[
+            ["--topic", "measured"],
+            ["--num-records", "20000"],
+            ["--record-size", "500"],
+            ["--throughput", "-1"],
+            ["--command-property", "compression.type=zstd"],
+        ]
+        .concat(),
+    );
+    assert!(measured.contains("20000 records sent"), "{measured}");
+    let measured = tools.run(
+        "org.apache.kafka.tools.ConsumerPerformance",
+        &["--topic", "measured", "--num-records", "20000"],
+    );
+    assert!(measured.contains(", 20000, "), "{measured}");
 }
 
 struct Tools {
