@@ -15,6 +15,17 @@ use crate::messages::metadata_records::*;
 use crate::primitives::{DecodeError, DecodeReason, Decoder, Encoder};
 use crate::wire::{Message, Record};
 
+/// A record of a type that this version does not know, as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownRecord {
+    /// The number of its type.
+    pub key: i16,
+    /// The version of the record.
+    pub version: i16,
+    /// What follows the frame.
+    pub body: Bytes,
+}
+
 /// The only version of the frame.
 const FRAME_VERSION: u32 = 1;
 
@@ -27,6 +38,8 @@ macro_rules! metadata_records {
                 #[doc = concat!("See [`", stringify!($name), "`].")]
                 $name($name),
             )*
+            /// A record of a type that this version does not know.
+            Unknown(UnknownRecord),
         }
 
         $(
@@ -42,6 +55,7 @@ macro_rules! metadata_records {
             pub const fn key(&self) -> i16 {
                 match self {
                     $(Self::$name(_) => $name::KEY,)*
+                    Self::Unknown(record) => record.key,
                 }
             }
 
@@ -49,6 +63,7 @@ macro_rules! metadata_records {
             pub const fn name(&self) -> &'static str {
                 match self {
                     $(Self::$name(_) => $name::NAME,)*
+                    Self::Unknown(_) => "record of an unknown type",
                 }
             }
 
@@ -56,19 +71,25 @@ macro_rules! metadata_records {
             pub const fn version(&self) -> i16 {
                 match self {
                     $(Self::$name(_) => *$name::VERSIONS.end(),)*
+                    Self::Unknown(record) => record.version,
                 }
             }
 
             fn encode_body(&self, encoder: &mut Encoder, version: i16) {
                 match self {
                     $(Self::$name(record) => record.encode(encoder, version),)*
+                    Self::Unknown(record) => encoder.slice(&record.body),
                 }
             }
 
             fn decode_body(decoder: &mut Decoder, key: u32, version: i16) -> Result<Self, DecodeError> {
                 match i16::try_from(key) {
                     $(Ok($name::KEY) => $name::decode(decoder, version).map(Self::$name),)*
-                    _ => Err(decoder.error(DecodeReason::Type(key))),
+                    Ok(key) => {
+                        let body = decoder.bytes(decoder.remaining())?;
+                        Ok(Self::Unknown(UnknownRecord { key, version, body }))
+                    }
+                    Err(_) => Err(decoder.error(DecodeReason::Type(key))),
                 }
             }
         }
@@ -124,11 +145,19 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_an_unknown_type_is_kept_as_it_came() {
+        let bytes = Bytes::from_static(&[1, 99, 3, 7, 8, 9]);
+        let record = MetadataRecord::from_bytes(bytes.clone()).unwrap();
+        assert_eq!((record.key(), record.version()), (99, 3));
+        assert_eq!(record.to_bytes(), bytes);
+    }
+
+    #[test]
     fn what_is_not_a_record_is_refused() {
         let reason =
             |bytes: &'static [u8]| MetadataRecord::from_bytes(Bytes::from_static(bytes)).unwrap_err().reason;
         assert_eq!(reason(&[2, 20, 0, 0]), DecodeReason::Type(2));
-        assert_eq!(reason(&[1, 99, 0, 0]), DecodeReason::Type(99));
+        assert_eq!(reason(&[1, 0xff, 0xff, 0x7f, 0, 0]), DecodeReason::Type(0x1f_ffff));
         assert_eq!(reason(&[1, 20, 9, 0]), DecodeReason::Version(9));
         assert_eq!(reason(&[1, 20, 0, 0, 0]), DecodeReason::Trailing(1));
     }

@@ -1,4 +1,5 @@
-//! Records that are kept for snapshots and for whoever will act on them: quotas, ACLs, credentials, tokens.
+//! Records that are kept for snapshots and for whoever will act on them: quotas, ACLs, credentials, tokens, and records of
+//! types that this version does not know.
 
 use bytestring::ByteString;
 use imbl::OrdMap;
@@ -15,6 +16,8 @@ enum Key {
     Scram(ByteString, i8),
     Token(ByteString),
     ZkMigration,
+    /// In the order they came: what they say of each other is not known.
+    Unknown(usize),
 }
 
 /// Kept records by what they are about; a later record replaces or removes an earlier one.
@@ -39,6 +42,7 @@ impl Kept {
             MetadataRecord::ZkMigrationStateRecord(ZkMigrationStateRecord { zk_migration_state }) => {
                 (Key::ZkMigration, *zk_migration_state == 0)
             }
+            MetadataRecord::Unknown(_) => (self.next_unknown(), false),
             _ => return,
         };
         if removes {
@@ -53,6 +57,13 @@ impl Kept {
         let protects = |key: &&Key| matches!(key, Key::Acl(_) | Key::Scram(..) | Key::Token(_));
         let (_, record) = self.0.iter().find(|(key, _)| protects(key))?;
         Some(record.name())
+    }
+
+    fn next_unknown(&self) -> Key {
+        match self.0.keys().next_back() {
+            Some(Key::Unknown(last)) => Key::Unknown(last + 1),
+            _ => Key::Unknown(0),
+        }
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = &MetadataRecord> {

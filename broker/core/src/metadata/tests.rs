@@ -158,7 +158,10 @@ fn a_snapshot_replays_into_the_same_image() {
         ClientQuotaRecord { key: "producer_byte_rate".into(), value: 5.0, ..Default::default() }.into(),
     ];
     records.push(ProducerIdsRecord { broker_id: 1, broker_epoch: 3, next_producer_id: 1000 }.into());
+    let unknown = |bytes: &'static [u8]| MetadataRecord::from_bytes(bytes.into()).expect("a frame");
+    records.extend([unknown(&[1, 99, 3, 7]), unknown(&[1, 98, 0]), unknown(&[1, 99, 3, 7])]);
     let image = replay(&records);
+
     let mut again = replay(&image.to_records());
     again.skip_to(image.next_offset());
     assert_eq!(again, image);
