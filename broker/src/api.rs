@@ -35,3 +35,4 @@ pub(crate) mod offset_for_leader_epoch;
 pub(crate) mod produce;
 pub(crate) mod sync_group;
 pub(crate) mod unbuilt;
+pub(crate) mod update_features;

@@ -23,7 +23,7 @@ use milena_protocol::messages::{
     list_offsets::ListOffsetsRequest, metadata::MetadataRequest, offset_commit::OffsetCommitRequest,
     offset_delete::OffsetDeleteRequest, offset_fetch::OffsetFetchRequest,
     offset_for_leader_epoch::OffsetForLeaderEpochRequest, produce::ProduceRequest,
-    sync_group::SyncGroupRequest,
+    sync_group::SyncGroupRequest, update_features::UpdateFeaturesRequest,
 };
 use milena_protocol::{Encoder, Message, Request};
 
@@ -142,6 +142,7 @@ apis! {
     DeleteGroupsRequest, 0..=2, B => delete_groups;
     IncrementalAlterConfigsRequest, 0..=1, BC => incremental_alter_configs;
     OffsetDeleteRequest, 0..=0, B => offset_delete;
+    UpdateFeaturesRequest, 0..=2, BC => update_features;
     DescribeClusterRequest, 0..=2, BC => describe_cluster;
     ListConfigResourcesRequest, 0..=1, B => list_config_resources;
     DescribeProducersRequest, 0..=0, B => describe_producers;

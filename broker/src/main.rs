@@ -18,6 +18,7 @@ mod partitions;
 mod quorum;
 mod server;
 mod telemetry;
+mod topics;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};

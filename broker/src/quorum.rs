@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
@@ -157,6 +158,14 @@ impl QuorumHandle {
         let Ok((reply, offset)) = answer.await else { return unavailable() };
         self.applied(offset).await;
         reply
+    }
+
+    /// Asks the controller on behalf of a client that waits no longer than `timeout_ms`; what was asked may happen all the
+    /// same.
+    pub(crate) async fn submit_within(&self, request: ControllerRequest, timeout_ms: i32) -> ControllerReply {
+        let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
+        let timed_out = || ControllerReply::Refused(Refusal::from(ErrorCode::RequestTimedOut));
+        tokio::time::timeout(timeout, self.submit(request)).await.unwrap_or_else(|_| timed_out())
     }
 
     /// Lets this broker be told to clients and lead partitions: to be called when its partitions are recovered.

@@ -9,6 +9,7 @@ mod connections;
 mod crash;
 mod disk_full;
 mod dump;
+mod features;
 mod groups;
 mod handover;
 mod hostile;

@@ -10,6 +10,7 @@
 //! | CreatePartitions | PartitionRecord |
 //! | IncrementalAlterConfigs | ConfigRecord |
 //! | AlterConfigs | ConfigRecord, of values that the request leaves out too |
+//! | UpdateFeatures | FeatureLevelRecord |
 //! | AllocateProducerIds | ProducerIdsRecord |
 //! | RegisterController | RegisterControllerRecord |
 //! | RegisterBroker | PartitionChangeRecord of what it led before, RegisterBrokerRecord |
@@ -27,6 +28,7 @@ use milena_protocol::messages::incremental_alter_configs::AlterConfigsResource;
 use milena_protocol::messages::metadata_records::{
     MetadataRecord, RegisterBrokerRecord, RegisterControllerRecord,
 };
+use milena_protocol::messages::update_features::FeatureUpdateKey;
 use milena_protocol::{ErrorCode, NodeId, ProducerId, Timestamp, TopicId};
 
 use crate::machine::{Machine, Outcome, Ticket};
@@ -35,6 +37,7 @@ use crate::metadata::MetadataImage;
 mod activation;
 mod brokers;
 mod configs;
+mod features;
 mod partitions;
 mod random;
 mod topics;
@@ -82,6 +85,10 @@ pub struct Settings {
     pub default_replication_factor: i16,
     /// `delete.topic.enable`.
     pub delete_topic_enable: bool,
+    /// `node.id`.
+    pub node_id: NodeId,
+    /// The level of `kraft.version`.
+    pub kraft_version: i16,
 }
 
 /// How a request names a topic.
@@ -114,6 +121,10 @@ pub enum ControllerRequest {
     },
     AlterConfigs {
         resources: Vec<alter_configs::AlterConfigsResource>,
+        validate_only: bool,
+    },
+    UpdateFeatures {
+        updates: Vec<FeatureUpdateKey>,
         validate_only: bool,
     },
     AllocateProducerIds {
@@ -218,6 +229,9 @@ impl Machine for Controller {
             }
             ControllerRequest::AlterConfigs { resources, validate_only } => {
                 self.replace_configs(&resources, validate_only)
+            }
+            ControllerRequest::UpdateFeatures { updates, validate_only } => {
+                self.update_features(&updates, validate_only)
             }
             ControllerRequest::AllocateProducerIds { broker, broker_epoch } => {
                 self.allocate_producer_ids(broker, broker_epoch)

@@ -21,16 +21,16 @@ pub(crate) async fn handle(
     _context: &RequestContext,
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
-    let CreatePartitionsRequest { topics, validate_only, .. } = request;
+    let CreatePartitionsRequest { topics, validate_only, timeout_ms, .. } = request;
     let names: Vec<ByteString> = topics.iter().map(|topic| topic.name.clone()).collect();
-    let results =
-        match broker.quorum.submit(ControllerRequest::CreatePartitions { topics, validate_only }).await {
-            ControllerReply::PartitionsCreated(results) => results,
-            ControllerReply::Refused(refusal) => {
-                names.into_iter().map(|name| (name, Err(refusal.clone()))).collect()
-            }
-            other => unreachable!("CreatePartitions was answered by {other:?}"),
-        };
+    let request = ControllerRequest::CreatePartitions { topics, validate_only };
+    let results = match broker.quorum.submit_within(request, timeout_ms).await {
+        ControllerReply::PartitionsCreated(results) => results,
+        ControllerReply::Refused(refusal) => {
+            names.into_iter().map(|name| (name, Err(refusal.clone()))).collect()
+        }
+        other => unreachable!("CreatePartitions was answered by {other:?}"),
+    };
     CreatePartitionsResponse { results: results.into_iter().map(result).collect(), ..Default::default() }
 }
 

@@ -1,7 +1,8 @@
 //! CreateTopics (key 19, versions 2-7): new topics, each accepted or refused by itself.
 //!
 //! - Answers once this broker's image has the topics and their logs are open, so that the client's next Metadata shows
-//!   them (librdkafka #4970). The request's timeout is not looked at: a quorum of one answers at once or not at all.
+//!   them (librdkafka #4970). REQUEST_TIMED_OUT after `timeout_ms`; the topics may come into being
+//!   all the same.
 //! - -1 asks for `num.partitions` and `default.replication.factor`; manual assignments exclude both.
 //! - `validate_only` answers the same and creates nothing.
 //! - Names, counts, assignments and configurations are checked by `core::controller`, with Kafka's messages.
@@ -11,28 +12,27 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use milena_core::config::broker::coordinators as keys;
+use milena_core::config::broker::server;
 use milena_core::config::effective::Values;
 use milena_core::config::topic;
 use milena_core::controller::{ControllerReply, ControllerRequest, CreatedTopic, Refusal};
-use milena_core::metadata::topic_name;
 use milena_protocol::ErrorCode;
 use milena_protocol::messages::create_topics::{
-    CreatableTopic, CreatableTopicConfig, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest,
-    CreateTopicsResponse,
+    CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
 };
 
 use crate::broker::{Broker, RequestContext};
+use crate::topics;
 
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
     _context: &RequestContext,
     request: CreateTopicsRequest,
 ) -> CreateTopicsResponse {
-    let CreateTopicsRequest { topics, validate_only, .. } = request;
+    let CreateTopicsRequest { topics, validate_only, timeout_ms } = request;
     let wanted: HashMap<ByteString, CreatableTopic> =
         topics.iter().map(|topic| (topic.name.clone(), topic.clone())).collect();
-    let results = create(broker, topics, validate_only).await;
+    let results = create(broker, topics, validate_only, timeout_ms).await;
     let respond = |(name, result): (ByteString, Result<CreatedTopic, Refusal>)| match result {
         Ok(created) => CreatableTopicResult {
             topic_id: created.id.0,
@@ -59,8 +59,9 @@ pub(crate) async fn auto_create(
     _context: &RequestContext,
     names: Vec<ByteString>,
 ) -> Vec<(ByteString, ErrorCode)> {
-    let topics = names.into_iter().map(|name| automatic(broker, name)).collect();
-    let results = create(broker, topics, false).await;
+    let properties = &broker.config.properties;
+    let topics = names.into_iter().map(|name| topics::automatic(properties, name)).collect();
+    let results = create(broker, topics, false, properties.int(&server::REQUEST_TIMEOUT_MS)).await;
     results
         .into_iter()
         .filter_map(|(name, result)| Some((name, result.err()?)))
@@ -76,9 +77,11 @@ async fn create(
     broker: &Broker,
     topics: Vec<CreatableTopic>,
     validate_only: bool,
+    timeout_ms: i32,
 ) -> Vec<(ByteString, Result<CreatedTopic, Refusal>)> {
     let names: Vec<ByteString> = topics.iter().map(|topic| topic.name.clone()).collect();
-    match broker.quorum.submit(ControllerRequest::CreateTopics { topics, validate_only }).await {
+    let request = ControllerRequest::CreateTopics { topics, validate_only };
+    match broker.quorum.submit_within(request, timeout_ms).await {
         ControllerReply::TopicsCreated(results) => results,
         ControllerReply::Refused(refusal) => {
             names.into_iter().map(|name| (name, Err(refusal.clone()))).collect()
@@ -110,51 +113,4 @@ fn configs(broker: &Broker, created: &CreatableTopic) -> Vec<CreatableTopicConfi
         })
     };
     keys.iter().filter_map(entry).collect()
-}
-
-/// The topic that comes into being when a client looks `name` up; internal topics have a shape of their own.
-fn automatic(broker: &Broker, name: ByteString) -> CreatableTopic {
-    let (partitions, replicas, segment_bytes) = match &*name {
-        topic_name::CONSUMER_OFFSETS => (
-            &keys::OFFSETS_TOPIC_NUM_PARTITIONS,
-            &keys::OFFSETS_TOPIC_REPLICATION_FACTOR,
-            &keys::OFFSETS_TOPIC_SEGMENT_BYTES,
-        ),
-        topic_name::TRANSACTION_STATE => (
-            &keys::TRANSACTION_STATE_LOG_NUM_PARTITIONS,
-            &keys::TRANSACTION_STATE_LOG_REPLICATION_FACTOR,
-            &keys::TRANSACTION_STATE_LOG_SEGMENT_BYTES,
-        ),
-        topic_name::SHARE_GROUP_STATE => (
-            &keys::SHARE_COORDINATOR_STATE_TOPIC_NUM_PARTITIONS,
-            &keys::SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR,
-            &keys::SHARE_COORDINATOR_STATE_TOPIC_SEGMENT_BYTES,
-        ),
-        _ => {
-            return CreatableTopic {
-                name,
-                num_partitions: -1,
-                replication_factor: -1,
-                ..CreatableTopic::default()
-            };
-        }
-    };
-    let properties = &broker.config.properties;
-    let config = |name: &'static str, value: String| CreatableTopicConfig {
-        name: ByteString::from_static(name),
-        value: Some(value.into()),
-    };
-    let configs = vec![
-        config("cleanup.policy", "compact".to_owned()),
-        config("compression.type", "producer".to_owned()),
-        config("segment.bytes", properties.int(segment_bytes).to_string()),
-    ];
-    let replication_factor = i16::try_from(properties.int(replicas)).unwrap_or(i16::MAX);
-    CreatableTopic {
-        name,
-        num_partitions: properties.int(partitions),
-        replication_factor,
-        configs,
-        ..CreatableTopic::default()
-    }
 }

@@ -5,6 +5,7 @@
 //! - A topic that is compacted only is POLICY_VIOLATION, an internal one INVALID_TOPIC_EXCEPTION.
 //! - Answers the low watermark, -1 with an error. It is this leader's log start: there are no followers yet whose log
 //!   start could be lower.
+//! - `timeout_ms` is for the wait for followers; what this leader does itself is done when it answers.
 //! - Segments below the log start go at once. Deliberate difference: the log start is on disk before the answer, where
 //!   Apache Kafka writes it within a minute and records may come back after a crash.
 

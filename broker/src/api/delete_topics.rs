@@ -36,7 +36,7 @@ pub(crate) async fn handle(
             }
         }
     }
-    for deleted in delete(broker, topics).await {
+    for deleted in delete(broker, topics, request.timeout_ms).await {
         let (name, id) = match (deleted.found, deleted.reference) {
             (Some((name, id)), _) => (Some(name), id.0),
             (None, TopicReference::Name(name)) => (Some(name), Uuid::nil()),
@@ -60,8 +60,9 @@ fn reference(state: &DeleteTopicState) -> Result<TopicReference, Refusal> {
     }
 }
 
-async fn delete(broker: &Broker, topics: Vec<TopicReference>) -> Vec<DeletedTopic> {
-    match broker.quorum.submit(ControllerRequest::DeleteTopics { topics: topics.clone() }).await {
+async fn delete(broker: &Broker, topics: Vec<TopicReference>, timeout_ms: i32) -> Vec<DeletedTopic> {
+    let request = ControllerRequest::DeleteTopics { topics: topics.clone() };
+    match broker.quorum.submit_within(request, timeout_ms).await {
         ControllerReply::TopicsDeleted(results) => results,
         ControllerReply::Refused(refusal) => topics
             .into_iter()

@@ -74,6 +74,8 @@ pub(super) fn settings(config: &Config) -> Settings {
         num_partitions: config.properties.int(&server::NUM_PARTITIONS),
         default_replication_factor: i16::try_from(replication).unwrap_or(i16::MAX),
         delete_topic_enable: config.properties.boolean(&server::DELETE_TOPIC_ENABLE),
+        node_id: config.node_id,
+        kraft_version: config.voters.kraft_version(),
     }
 }
 

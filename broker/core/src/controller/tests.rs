@@ -6,7 +6,9 @@ use milena_protocol::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };
 use milena_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
+use milena_protocol::messages::metadata_records::register_broker_record::BrokerFeature;
 use milena_protocol::messages::metadata_records::*;
+use milena_protocol::messages::update_features::FeatureUpdateKey;
 use milena_protocol::{ErrorCode, NodeId, Offset, ProducerId, Timestamp, TopicId, Uuid};
 
 use super::{
@@ -27,15 +29,30 @@ impl Quorum {
         for (offset, record) in bootstrap_records().iter().enumerate() {
             loader.replay(Offset(offset as i64), record).unwrap();
         }
-        let settings =
-            Settings { num_partitions: 2, default_replication_factor: 1, delete_topic_enable: true };
+        let settings = Settings {
+            num_partitions: 2,
+            default_replication_factor: 1,
+            delete_topic_enable: true,
+            node_id: NodeId(1),
+            kraft_version: 1,
+        };
         let mut quorum = Self(Controller::new(settings, loader.published().clone(), 1));
         quorum.restart_broker(1);
         quorum
     }
 
     fn restart_broker(&mut self, id: i32) {
-        let record = RegisterBrokerRecord { broker_id: id, log_dirs: vec![DIRECTORY], ..Default::default() };
+        let feature = |name: &str, min_supported_version, max_supported_version| BrokerFeature {
+            name: name.into(),
+            min_supported_version,
+            max_supported_version,
+        };
+        let record = RegisterBrokerRecord {
+            broker_id: id,
+            log_dirs: vec![DIRECTORY],
+            features: vec![feature("metadata.version", 30, 30), feature("kraft.version", 0, 1)],
+            ..Default::default()
+        };
         let (_, reply) = self.ask(ControllerRequest::RegisterBroker(record));
         let ControllerReply::BrokerRegistered(broker_epoch) = reply else { panic!("{reply:?}") };
         let (_, reply) = self.ask(ControllerRequest::UnfenceBroker { broker: NodeId(id), broker_epoch });
@@ -558,4 +575,50 @@ fn producer_ids_are_given_in_blocks_and_never_twice() {
     assert_eq!(quorum.ask(ask).1, ControllerReply::ProducerIds(Ok(ProducerId(PRODUCER_ID_BLOCK))));
     let stale = ControllerRequest::AllocateProducerIds { broker: NodeId(1), broker_epoch: -1 };
     assert_eq!(quorum.ask(stale).1, ControllerReply::ProducerIds(Err(ErrorCode::StaleBrokerEpoch.into())));
+}
+
+#[test]
+fn feature_levels_change_as_far_as_everybody_supports_them() {
+    let mut quorum = Quorum::new();
+    let mut update = |updates: &[(&str, i16, i8)], validate_only| {
+        let update = |(feature, level, kind): &(&str, i16, i8)| FeatureUpdateKey {
+            feature: (*feature).into(),
+            max_version_level: *level,
+            upgrade_type: *kind,
+            ..Default::default()
+        };
+        let updates = updates.iter().map(update).collect();
+        let (records, reply) = quorum.ask(ControllerRequest::UpdateFeatures { updates, validate_only });
+        let ControllerReply::Done(result) = reply else { panic!("{reply:?}") };
+        let refused = |refusal: super::Refusal| (refusal.code, refusal.message.unwrap_or_default());
+        result.map(|()| records.len()).map_err(refused)
+    };
+    let (metadata, kraft, group) = ("metadata.version", "kraft.version", "group.version");
+    assert_eq!(update(&[(metadata, 30, 1)], false), Ok(1));
+    assert_eq!(update(&[(metadata, 30, 1)], true), Ok(0));
+    assert_eq!(update(&[(kraft, 1, 1), (group, 0, 2)], false), Ok(1));
+    assert_eq!(update(&[(metadata, 29, 1), (metadata, 30, 1)], false), Ok(1), "the last counts");
+    let downgrade = "Can't downgrade the version of this feature without setting the upgrade type to either safe or \
+                     unsafe downgrade.";
+    for (name, level, kind, reason) in [
+        (metadata, 29, 2, "Local controller 1 only supports versions 30"),
+        (metadata, -1, 1, "A feature version cannot be less than 0."),
+        (metadata, 30, 9, "The controller does not support the given upgrade type."),
+        (kraft, 2, 1, "Local controller 1 only supports versions 0-1"),
+        (kraft, 0, 1, downgrade),
+        (kraft, 0, 3, "Changing the version of this feature while the quorum runs is not built yet."),
+        (group, 1, 1, "Local controller 1 does not support this feature."),
+        ("nope", 0, 1, "Feature nope not found."),
+    ] {
+        let message = format!("Invalid update version {level} for feature {name}. {reason}");
+        let refused = Err((ErrorCode::InvalidUpdateVersion, message));
+        assert_eq!(update(&[(metadata, 30, 1), (name, level, kind)], false), refused);
+    }
+    quorum
+        .ask(ControllerRequest::RegisterBroker(RegisterBrokerRecord { broker_id: 2, ..Default::default() }));
+    let updates =
+        vec![FeatureUpdateKey { feature: metadata.into(), max_version_level: 30, ..Default::default() }];
+    let (_, reply) = quorum.ask(ControllerRequest::UpdateFeatures { updates, validate_only: false });
+    let ControllerReply::Done(Err(refusal)) = reply else { panic!("{reply:?}") };
+    assert!(refusal.message.unwrap().ends_with("Broker 2 does not support this feature."));
 }

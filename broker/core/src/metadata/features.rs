@@ -31,3 +31,14 @@ pub const SUPPORTED: &[Feature] = &[
     },
     Feature { name: KRAFT_VERSION, levels: 0..=1, initial: 0 },
 ];
+
+/// Every feature of Kafka 4.3: those that are not built may be asked for at level 0.
+pub const KNOWN: &[&str] = &[
+    METADATA_VERSION,
+    KRAFT_VERSION,
+    "transaction.version",
+    "group.version",
+    "eligible.leader.replicas.version",
+    "share.version",
+    "streams.version",
+];
