@@ -35,7 +35,7 @@ fmt: ## format the Rust code
 lint: ## formatting, clippy, house rules
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo test --locked -p milena-tests --test tidy
+	cargo test --locked -p milena-tests --test tidy --test reference
 	tests/kubernetes/tools.sh helm
 	helm lint --strict --quiet charts/milena
 	cd examples/truck_gps && go vet ./...
@@ -77,6 +77,11 @@ e2e: kubernetes images ## broker and operator as pods of the real Kubernetes
 .PHONY: kafka
 kafka: ## the jars of Apache Kafka: its tools and serializers are the oracle
 	@tests/kafka/install.sh
+
+.PHONY: docs
+docs: ## regenerate the page of every configuration key
+	cargo run --quiet --locked -p milena-core --example configuration > docs/configuration.md.new
+	mv docs/configuration.md.new docs/configuration.md
 
 .PHONY: golden
 golden: kafka ## regenerate the golden vectors with Apache Kafka's serializers

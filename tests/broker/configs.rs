@@ -232,6 +232,18 @@ fn dynamic_values_of_brokers_take_effect_and_are_described_with_their_source() {
 }
 
 #[test]
+fn a_pool_of_threads_changes_in_steps() {
+    let broker = TestBroker::start().unwrap();
+    let mut client = Client::new(&broker);
+    let mut resize = |threads| {
+        let config = [("num.io.threads", Some(threads))];
+        client.replace(2, false, &[(BROKERS, "1", &config)]).remove(0).2
+    };
+    let refused = ErrorCode::InvalidRequest;
+    assert_eq!(["3", "17", "33", "16"].map(&mut resize), [refused, refused, refused, ErrorCode::None]);
+}
+
+#[test]
 fn refused_replacements_leave_the_others_alone() {
     let broker = TestBroker::start().unwrap();
     let mut client = Client::new(&broker);

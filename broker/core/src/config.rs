@@ -11,10 +11,12 @@ use std::fmt;
 
 pub mod broker;
 pub mod client_metrics;
+pub mod effect;
 pub mod effective;
 pub mod group;
 mod parse;
 pub mod properties;
+pub mod reference;
 mod table;
 pub mod topic;
 

@@ -18,7 +18,7 @@ use milena_protocol::messages::alter_configs::{
     AlterConfigsRequest, AlterConfigsResourceResponse, AlterConfigsResponse,
 };
 
-use super::incremental_alter_configs::refusal_of_other_broker;
+use super::incremental_alter_configs::refusal;
 use crate::broker::{Broker, RequestContext};
 
 pub(crate) async fn handle(
@@ -29,7 +29,9 @@ pub(crate) async fn handle(
     let mut responses = Vec::with_capacity(request.resources.len());
     let mut resources = Vec::with_capacity(request.resources.len());
     for resource in request.resources {
-        match refusal_of_other_broker(broker, resource.resource_type, &resource.resource_name) {
+        let set = resource.configs.iter();
+        let set = set.filter_map(|config| Some((&*config.name, &**config.value.as_ref()?)));
+        match refusal(broker, (resource.resource_type, &resource.resource_name), set) {
             None => resources.push(resource),
             Some(refusal) => {
                 responses.push(response(resource.resource_type, resource.resource_name, Some(refusal)));

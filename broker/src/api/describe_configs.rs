@@ -6,6 +6,8 @@
 //!   out.
 //! - The first synonym is the value in effect; synonyms are listed on demand, documentation (version 3 on) too.
 //! - Passwords are sensitive and their values null.
+//! - One answer holds at most [`ENTRIES_MAX`] configurations; resources beyond are POLICY_VIOLATION. Deliberate difference
+//!   from Apache Kafka, which answers a few bytes of any name with a hundred times as many, without bound.
 //! - Broker loggers: this broker has none that can be set.
 
 use std::collections::HashSet;
@@ -24,14 +26,21 @@ use milena_protocol::messages::describe_configs::{
 
 use crate::broker::{Broker, RequestContext};
 
+/// Most configurations in one answer: those of 10,000 topics.
+const ENTRIES_MAX: usize = 400_000;
+
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
     _context: &RequestContext,
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
     let image = broker.image();
+    let mut entries_left = ENTRIES_MAX;
     let describe = |resource: &DescribeConfigsResource| {
-        let described = describe(broker, &image, resource);
+        let described = describe(broker, &image, resource).and_then(|described| {
+            entries_left = entries_left.checked_sub(described.len()).ok_or_else(too_many)?;
+            Ok(described)
+        });
         let (configs, refusal) = match described {
             Ok(described) => (described.into_iter().map(|entry| entry.shown(&request)).collect(), None),
             Err(refusal) => (Vec::new(), Some(refusal)),
@@ -65,6 +74,11 @@ fn all_refused(request: &DescribeConfigsRequest) -> DescribeConfigsResponse {
     };
     let results = request.resources.iter().map(refused).collect();
     DescribeConfigsResponse { results, ..Default::default() }
+}
+
+fn too_many() -> Refusal {
+    let message = format!("More than {ENTRIES_MAX} configurations in one answer: ask for fewer resources.");
+    Refusal::new(ErrorCode::PolicyViolation, message)
 }
 
 /// A key with everything that is known about its value, the value in effect first.

@@ -5,6 +5,7 @@
 //! - APPEND and SUBTRACT work on keys of type LIST only, starting from the value in effect or the default.
 //! - Values are checked as the set they lead to. INVALID_CONFIG for topics and groups, INVALID_REQUEST for brokers, as
 //!   Apache Kafka has it.
+//! - A pool of threads at most doubles or halves at once.
 //! - Read-only broker keys, listeners and security keys cannot change while a broker runs. Unknown broker keys are
 //!   refused; Apache Kafka stores them for plugged-in classes.
 //! - Answers once this broker's image has the change and its logs follow it.
@@ -12,6 +13,7 @@
 use std::sync::Arc;
 
 use bytestring::ByteString;
+use milena_core::config::broker;
 use milena_core::controller::{ControllerReply, ControllerRequest, Refusal};
 use milena_core::metadata::ResourceType;
 use milena_protocol::ErrorCode;
@@ -20,6 +22,9 @@ use milena_protocol::messages::incremental_alter_configs::{
 };
 
 use crate::broker::{Broker, RequestContext};
+
+/// The operation that sets a value.
+const SET: i8 = 0;
 
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
@@ -30,7 +35,9 @@ pub(crate) async fn handle(
     let mut responses = Vec::with_capacity(request.resources.len());
     let mut resources = Vec::with_capacity(request.resources.len());
     for resource in request.resources {
-        match refusal_of_other_broker(broker, resource.resource_type, &resource.resource_name) {
+        let set = resource.configs.iter().filter(|config| config.config_operation == SET);
+        let set = set.filter_map(|config| Some((&*config.name, &**config.value.as_ref()?)));
+        match refusal(broker, (resource.resource_type, &resource.resource_name), set) {
             None => resources.push(resource),
             Some(refusal) => {
                 responses.push(response(resource.resource_type, resource.resource_name, Some(refusal)));
@@ -50,8 +57,26 @@ pub(crate) async fn handle(
     IncrementalAlterConfigsResponse { responses, ..Default::default() }
 }
 
+/// What a broker refuses without asking the controller: the configuration of another broker, and pools of threads that
+/// would change too much at once.
+pub(super) fn refusal<'a>(
+    broker: &Broker,
+    (resource_type, name): (i8, &str),
+    mut set: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Option<Refusal> {
+    let properties = broker.live.current();
+    let resize = |(name, value): (&str, &str)| {
+        let key = broker::key(name).filter(|key| broker::is_pool(key))?;
+        let (current, next) = (properties.integer(key)?, value.trim().parse().ok()?);
+        broker::check_resize(key, current, next).err()
+    };
+    let mut resizes = || set.find_map(resize).map(|error| Refusal::new(ErrorCode::InvalidRequest, error.0));
+    refusal_of_other_broker(broker, resource_type, name)
+        .or_else(|| if resource_type == ResourceType::Broker as i8 { resizes() } else { None })
+}
+
 /// Clients send the configuration of a broker to that broker.
-pub(super) fn refusal_of_other_broker(broker: &Broker, resource_type: i8, name: &str) -> Option<Refusal> {
+fn refusal_of_other_broker(broker: &Broker, resource_type: i8, name: &str) -> Option<Refusal> {
     let is_broker = [ResourceType::Broker, ResourceType::BrokerLogger]
         .into_iter()
         .any(|kind| kind as i8 == resource_type);

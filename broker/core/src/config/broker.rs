@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::Key;
+use super::{ConfigError, Key};
 
 pub mod coordinators;
 pub mod log;
@@ -34,6 +34,33 @@ pub fn listener_key(name: &str) -> Option<(&str, &'static Key)> {
     let keys =
         [&server::MAX_CONNECTIONS, &server::MAX_CONNECTION_CREATION_RATE, &server::NUM_NETWORK_THREADS];
     Some((listener, keys.into_iter().find(|key| key.name == name)?))
+}
+
+/// Whether the value of `key` is a number of threads that may change while a broker runs.
+pub fn is_pool(key: &Key) -> bool {
+    let pools = [
+        &server::NUM_IO_THREADS,
+        &server::NUM_REPLICA_FETCHERS,
+        &server::BACKGROUND_THREADS,
+        &log::NUM_RECOVERY_THREADS_PER_DATA_DIR,
+        &log::LOG_CLEANER_THREADS,
+    ];
+    pools.contains(&key)
+}
+
+/// Refuses a pool that would change to less than half or more than double of `current` at once, as Kafka does.
+pub fn check_resize(key: &Key, current: i64, next: i64) -> Result<(), ConfigError> {
+    let bound = match next {
+        _ if next == current => return Ok(()),
+        ..1 => "at least 1".to_owned(),
+        _ if next < current / 2 => format!("at least half the current value {current}"),
+        _ if next > current * 2 => format!("not greater than double the current value {current}"),
+        _ => return Ok(()),
+    };
+    let name = key.name;
+    let message =
+        format!("Dynamic thread count update validation failed for {name}={next}, value should be {bound}");
+    Err(ConfigError(message))
 }
 
 /// Whether `name` belongs to security: what such a key protects would not be protected by ignoring it.

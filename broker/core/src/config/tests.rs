@@ -113,6 +113,25 @@ fn a_topic_follows_its_own_value_then_the_broker_then_the_default() {
 }
 
 #[test]
+fn pools_of_threads_at_most_double_or_halve() {
+    let key = &server::NUM_IO_THREADS;
+    assert!(broker::is_pool(key) && !broker::is_pool(&server::MAX_CONNECTIONS));
+    for next in [4, 8, 16] {
+        assert_eq!(broker::check_resize(key, 8, next), Ok(()), "{next}");
+    }
+    for (next, bound) in [
+        (0, "at least 1"),
+        (3, "at least half the current value 8"),
+        (17, "not greater than double the current value 8"),
+    ] {
+        let message = format!(
+            "Dynamic thread count update validation failed for num.io.threads={next}, value should be {bound}"
+        );
+        assert_eq!(broker::check_resize(key, 8, next).map_err(|error| error.0), Err(message));
+    }
+}
+
+#[test]
 fn dynamic_values_lie_over_the_file_those_of_one_broker_on_top() {
     let values = |pairs: &[(&str, &str)]| -> Values {
         pairs.iter().map(|(name, value)| (ByteString::from(*name), ByteString::from(*value))).collect()
