@@ -36,6 +36,7 @@ mod recover;
 mod resume;
 
 use checkpoints::{Known, Written};
+use deletion::Condemned;
 pub(crate) use deletion::NewStart;
 pub(crate) use health::DirHealth;
 use producer_ids::ProducerIds;
@@ -62,6 +63,7 @@ struct Inner {
     /// One change at a time.
     changes: Mutex<()>,
     producer_ids: ProducerIds,
+    condemned: Condemned,
 }
 
 /// What is there, and the image that says so.
@@ -101,6 +103,7 @@ impl Partitions {
             metrics,
             changes: Mutex::new(()),
             producer_ids: ProducerIds::default(),
+            condemned: Condemned::default(),
         })))
     }
 
@@ -312,31 +315,15 @@ impl Inner {
         }
     }
 
-    /// Renames the folders of partitions that are no longer here, and removes them in the background.
+    /// Renames the folders of partitions that are no longer here; they are removed in the background, later.
     fn delete(&self, removed: &[Arc<Partition>]) {
-        let mut folders = Vec::new();
         for partition in removed {
             let renamed = self.folder.join(key_of(partition).deleted_folder(Uuid::new_v4()));
             match partition.retire(|folder| self.disk.rename(folder, &renamed)) {
-                Ok(()) => folders.push(renamed),
+                Ok(()) => self.condemned.add(renamed, partition.file_delete_delay_ms()),
                 Err(error) => tracing::error!(folder = %renamed.display(), %error, "cannot rename log"),
             }
         }
-        self.remove_folders(folders);
-    }
-
-    fn remove_folders(&self, folders: Vec<PathBuf>) {
-        if folders.is_empty() {
-            return;
-        }
-        let disk = self.disk.clone();
-        std::thread::spawn(move || {
-            for folder in folders {
-                if let Err(error) = disk.remove_dir_all(&folder) {
-                    tracing::warn!(folder = %folder.display(), %error, "cannot remove deleted log");
-                }
-            }
-        });
     }
 }
 

@@ -115,6 +115,12 @@ impl Partition {
         facts.collect()
     }
 
+    /// Makes durable what is to be cleaned. The recovery point must be noted before the cleaning, for nobody could tell a
+    /// loss from a hole afterwards.
+    pub(crate) fn prepare_cleaning(&self) -> Result<(), StorageError> {
+        self.flush()
+    }
+
     /// Carries out a plan. `None` where the partition went away meanwhile.
     pub(crate) fn compact(
         &self,
@@ -122,8 +128,6 @@ impl Partition {
         limits: TableLimits,
         pace: &mut Pace<'_>,
     ) -> Result<Option<Compacted>, StorageError> {
-        // What is replaced must be durable: nobody could tell a loss from a hole afterwards.
-        self.flush()?;
         let mut cleaning = self.log.cleaning(plan.dirty.clone(), self.clean_rules(limits), pace)?;
         let (end, keys) = (cleaning.end_offset(), cleaning.key_count());
         let mut done = Compacted { end, keys, bytes_before: 0, bytes_after: 0 };

@@ -152,6 +152,11 @@ impl Partition {
         Ok(deleted.unwrap_or(0))
     }
 
+    /// `file.delete.delay.ms`.
+    pub(crate) fn file_delete_delay_ms(&self) -> i64 {
+        self.config.load().file_delete_delay_ms
+    }
+
     /// Removes files of deleted segments whose time is over.
     pub(crate) fn sweep(&self) -> Result<(), StorageError> {
         self.in_folder(|| self.log.sweep(now())).map(|_| ())

@@ -69,6 +69,11 @@ impl Partitions {
         for partition in self.all() {
             partition.checkpoint_if_far()?;
         }
+        self.note_recovery_points()
+    }
+
+    /// Writes recovery points as they are.
+    pub(super) fn note_recovery_points(&self) -> Result<(), StorageError> {
         self.write_offsets(&RECOVERY_POINTS, &self.0.written.recovery_points)
     }
 

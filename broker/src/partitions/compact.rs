@@ -46,6 +46,9 @@ impl Partitions {
 
     /// Cleans the log that needs it most. False where none does.
     pub(super) fn compact_dirtiest(&self, threads: u32, stop: &CancellationToken) -> bool {
+        if self.0.health.check_write().is_err() {
+            return false;
+        }
         let Some((partition, plan)) = dirtiest(self.all().into_iter().filter_map(planned)) else {
             return false;
         };
@@ -61,7 +64,9 @@ impl Partitions {
             properties.real(&log::LOG_CLEANER_IO_MAX_BYTES_PER_SECOND) / f64::from(threads.max(1));
         let mut throttle = Throttle { started: Instant::now(), bytes: 0.0, bytes_per_second };
         let started = Instant::now();
-        let done = partition.compact(&plan, limits, &mut |bytes| throttle.spend(bytes, stop));
+        let prepared = partition.prepare_cleaning().and_then(|()| self.note_recovery_points());
+        let done = prepared
+            .and_then(|()| partition.compact(&plan, limits, &mut |bytes| throttle.spend(bytes, stop)));
         self.conclude(&partition, &plan, done, started.elapsed())
     }
 
@@ -87,8 +92,11 @@ impl Partitions {
                 tracing::error!(%topic, partition = index, from, "not compacted any more: log.cleaner.dedupe.buffer.size has no room for the keys of one batch");
             }
             Ok(None) | Err(StorageError::Interrupted { .. }) => {}
+            // Once there is room it may go better.
+            Err(error) if error.is_full() => drop(self.0.health.report(&error)),
             Err(error) => {
                 partition.give_up_cleaning();
+                self.0.health.report(&error);
                 tracing::error!(%topic, partition = index, %error, "not compacted any more until the next start");
             }
         }

@@ -1,11 +1,30 @@
-//! Deletion of records at the start of logs, as clients ask for it.
+//! Deletion: of records at the start of logs, as clients ask for it; of the files of logs and segments, when their time
+//! is over.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use milena_protocol::{ErrorCode, Offset};
+use milena_protocol::{ErrorCode, Offset, Timestamp};
 
 use super::Partitions;
-use crate::partition::Partition;
+use crate::partition::{Partition, now};
+
+/// Folders of deleted logs, and when each may be removed. Their names say what they are: after a crash the next start
+/// finds them.
+#[derive(Debug, Default)]
+pub(super) struct Condemned(Mutex<Vec<(Timestamp, PathBuf)>>);
+
+impl Condemned {
+    pub(super) fn add(&self, folder: PathBuf, delay_ms: i64) {
+        let due = Timestamp(now().0.saturating_add(delay_ms));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((due, folder));
+    }
+
+    fn take_due(&self, now: Timestamp) -> Vec<PathBuf> {
+        let mut folders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.extract_if(.., |(due, _)| *due <= now).map(|(_, folder)| folder).collect()
+    }
+}
 
 /// Where a partition's log is to start.
 pub(crate) struct NewStart {
@@ -14,6 +33,22 @@ pub(crate) struct NewStart {
 }
 
 impl Partitions {
+    /// Removes the files of deleted logs and segments that waited for `file.delete.delay.ms`. Blocks.
+    pub(super) fn sweep(&self) {
+        for folder in self.0.condemned.take_due(now()) {
+            if let Err(error) = self.0.disk.remove_dir_all(&folder) {
+                tracing::warn!(folder = %folder.display(), %error, "cannot remove deleted log");
+            }
+        }
+        for partition in self.all() {
+            if let Err(error) = partition.sweep()
+                && !self.0.health.report(&error)
+            {
+                tracing::warn!(topic = %partition.topic, partition = partition.index.0, %error, "cannot remove deleted segments");
+            }
+        }
+    }
+
     /// Moves log starts and makes them durable. Yields one log start or error for each plan, in order. Blocks.
     pub(crate) fn move_starts(
         &self,

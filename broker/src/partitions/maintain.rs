@@ -13,6 +13,8 @@ use super::Partitions;
 
 /// How often finished segments are looked for; also the resolution of `flush.ms`.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// How often deleted files are looked for; also the resolution of `file.delete.delay.ms`.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Writes one of the files beside the logs.
 type Write = fn(&Partitions) -> Result<(), StorageError>;
@@ -45,6 +47,7 @@ impl Partitions {
                 }
             });
         }
+        self.every(SWEEP_INTERVAL, (tasks, stop), Self::sweep);
         self.every(retention, (tasks, stop), Self::clean);
         let expiry = millis(properties.int(&coordinators::PRODUCER_ID_EXPIRATION_CHECK_INTERVAL_MS).into());
         self.every(expiry, (tasks, stop), Self::expire_producers);
@@ -89,11 +92,6 @@ impl Partitions {
         for partition in self.all() {
             // A failure was told by the partition.
             let _ = partition.flush_if_old();
-            if let Err(error) = partition.sweep()
-                && !self.0.health.report(&error)
-            {
-                tracing::error!(topic = %partition.topic, partition = partition.index.0, %error, "cannot remove deleted segments");
-            }
         }
     }
 

@@ -214,7 +214,7 @@ impl Inner {
                 None => {}
             }
         }
-        self.remove_folders(deleted);
+        deleted.into_iter().for_each(|folder| self.condemned.add(folder, 0));
         Ok(known)
     }
 

@@ -12,6 +12,8 @@ use milena_storage::{MemDisk, Survival};
 use super::*;
 use crate::partition::{ProduceTerms, ReadRequest};
 
+mod crashes;
+
 const TOPIC: &str = "truck_gps";
 
 fn mk_image(topic_id: u128) -> MetadataImage {
@@ -33,13 +35,16 @@ fn mk_image(topic_id: u128) -> MetadataImage {
 }
 
 async fn open(disk: &MemDisk, image: &MetadataImage) -> Partitions {
+    try_open(disk, image).await.unwrap()
+}
+
+async fn try_open(disk: &MemDisk, image: &MetadataImage) -> anyhow::Result<Partitions> {
     let mut config = Config::load(None, &[], std::iter::empty()).unwrap();
     config.log_dir = "/memory/data".into();
     let live = LiveProperties::new(&config, image);
-    let partitions =
-        Partitions::open(&config, Arc::new(disk.clone()), live, StorageMetrics::default()).unwrap();
-    partitions.recover(image).await.unwrap();
-    partitions
+    let partitions = Partitions::open(&config, Arc::new(disk.clone()), live, StorageMetrics::default())?;
+    partitions.recover(image).await?;
+    Ok(partitions)
 }
 
 fn change(partitions: &Partitions, from: &MetadataImage, to: &MetadataImage) {

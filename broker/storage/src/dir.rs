@@ -22,7 +22,7 @@ use milena_protocol::ids::{base64, from_base64};
 use milena_protocol::{NodeId, Offset, PartitionIndex, TopicId, Uuid};
 
 use crate::checkpoint;
-use crate::disk::Disk;
+use crate::disk::{Disk, Open};
 use crate::error::{Context, StorageError};
 
 const LOCK: &str = ".lock";
@@ -256,14 +256,23 @@ pub fn read_topic_id(disk: &dyn Disk, log_folder: &Path) -> Result<Option<TopicI
     Ok(ids.next().and_then(|id| from_base64(id.trim())).map(TopicId))
 }
 
-/// Writes `partition.metadata` into a log's folder.
+/// Writes `partition.metadata` into a log's folder. No record of the log outlives a crash of the machine without it: its
+/// contents are durable, and its name comes before any record.
 ///
 /// # Errors
 /// Of the disk.
 pub fn write_topic_id(disk: &dyn Disk, log_folder: &Path, topic_id: TopicId) -> Result<(), StorageError> {
     let path = log_folder.join(PARTITION_METADATA);
     let text = format!("version: 0\ntopic_id: {topic_id}\n");
-    disk.replace(&path, text.as_bytes(), false).context("write", &path)
+    let temporary = path.with_added_extension("tmp");
+    let write = || {
+        let file = disk.open(&temporary, Open::Create)?;
+        file.set_len(0)?;
+        file.write_all_at(&[text.as_bytes()], 0)?;
+        file.sync()?;
+        disk.rename(&temporary, &path)
+    };
+    write().context("write", &path)
 }
 
 fn read_optional(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
@@ -292,7 +301,7 @@ fn write_offsets(disk: &dyn Disk, path: &Path, offsets: &Offsets) -> Result<(), 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::{MemDisk, Open};
+    use crate::disk::MemDisk;
 
     fn mk_disk() -> (MemDisk, &'static Path) {
         let disk = MemDisk::new();

@@ -333,6 +333,90 @@ fn segment_rolls_with_age() {
 }
 
 #[test]
+fn jitter_rolls_earlier_and_not_all_at_once() {
+    let rolls_at = |folder: &str| {
+        let config = LogConfig { segment_age_ms_max: 1_000, segment_jitter_ms: 400, ..LogConfig::default() };
+        let log = Log::open(Arc::new(MemDisk::new()), Path::new(folder), config, Opening::default()).unwrap();
+        let append = |offset: i64| {
+            let batch = mk_batch(offset, 1);
+            let placed = Placed { batch: &batch, base_offset: Offset(offset), leader_epoch: LeaderEpoch(0) };
+            log.append(&[placed], Timestamp(START)).unwrap().rolled_at
+        };
+        (0..2_000).step_by(10).find(|offset| append(*offset).is_some()).unwrap()
+    };
+    let ages: Vec<i64> = (0..8).map(|index| rolls_at(&format!("/data/truck_gps-{index}"))).collect();
+    assert!(ages.iter().all(|age| (600..=1_010).contains(age)), "{ages:?}");
+    assert!(ages.iter().any(|age| *age != ages[0]), "{ages:?}");
+}
+
+#[test]
+fn preallocated_segment_is_cut_when_it_is_finished() {
+    let disk = MemDisk::new();
+    let log = mk_log(&disk);
+    log.set_config(LogConfig { preallocate: true, ..mk_config() });
+    while log.segment_count() < 3 {
+        append(&log, 3, 0).unwrap();
+    }
+    let size = |log: &Log, index: usize| log.segments.load()[index].file_size().unwrap();
+    assert_eq!(size(&log, 2), 2_000);
+    assert_eq!(size(&log, 1), u64::from(log.segments.load()[1].end().position));
+    for survival in [Survival::All, Survival::Some(3)] {
+        let opened = open(&disk.crash(survival), Opening::default());
+        assert_holds_exactly(&opened, 0);
+    }
+    log.close().unwrap();
+    assert_eq!(size(&log, 2), u64::from(log.segments.load()[2].end().position));
+    assert_holds_exactly(&open(&disk, Opening { clean: true, ..Opening::default() }), 0);
+}
+
+#[test]
+fn records_without_timestamps_are_as_old_as_their_file() {
+    let disk = MemDisk::new();
+    let log = mk_log(&disk);
+    let mut builder = BatchBuilder::default();
+    builder.push(NewRecord { timestamp: Timestamp(-1), value: Some(&[0; 1_500]), ..NewRecord::default() });
+    let batch = builder.build();
+    for offset in (0..3).map(Offset) {
+        let placed = Placed { batch: &batch, base_offset: offset, leader_epoch: LeaderEpoch(0) };
+        log.append(&[placed], Timestamp(START)).unwrap();
+    }
+    let retention = Retention { age_ms_max: Some(100), bytes_max: None };
+    let delete = |now| log.delete_old(Timestamp(now), retention, log.end_offset()).unwrap();
+    assert_eq!(delete(START), 0, "nobody knows how old they are");
+    for base in 0..2 {
+        let path = Path::new(FOLDER).join(format!("{base:020}.log"));
+        disk.open(&path, Open::Existing).unwrap().set_modified(Timestamp(START + base * 50)).unwrap();
+    }
+    assert_eq!(delete(START + 100), 0);
+    assert_eq!(delete(START + 101), 1);
+    assert_eq!(log.start_offset(), Offset(1));
+}
+
+#[test]
+fn files_of_deleted_segments_wait_and_readers_go_on() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 100);
+    log.set_config(LogConfig { file_delete_delay_ms: 60_000, ..mk_config() });
+    let held = log.read(Offset(0), to_end()).unwrap();
+    log.advance_start(Offset(100)).unwrap();
+    let waiting = |disk: &MemDisk| {
+        let names = disk.list(Path::new(FOLDER)).unwrap();
+        names.iter().filter(|entry| entry.name.ends_with(".deleted")).count()
+    };
+    let count = waiting(&disk);
+    assert!(count >= 6, "{count}");
+    log.sweep(Timestamp(START)).unwrap();
+    log.sweep(Timestamp(START + 59_999)).unwrap();
+    assert_eq!(waiting(&disk), count);
+    assert_eq!(batches_of(held)[0].header().base_offset, Offset(0));
+    let restarted = disk.crash(Survival::All);
+    open(&restarted, Opening::default());
+    assert_eq!(waiting(&restarted), 0, "a start does not wait");
+    log.sweep(Timestamp(START + 60_000)).unwrap();
+    assert_eq!(waiting(&disk), 0);
+}
+
+#[test]
 fn newest_whole_producer_snapshot_is_found() {
     let disk = MemDisk::new();
     let log = mk_filled(&disk, 10);
