@@ -16,7 +16,7 @@ use bytestring::ByteString;
 use milena_core::config::effective::{CompressionType, TopicConfig};
 use milena_core::partition::{AppendOrigin, AppendPlan, Leadership, Replica, Restored, check_leader};
 use milena_protocol::records::{
-    Compression, RecordBatch, Rejection, TimestampRule, ValidationRules, validate_produced,
+    Compression, RecordBatch, Rejection, TargetCompression, TimestampRule, ValidationRules, validate_produced,
 };
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp};
 use milena_storage::{Log, LogConfig, Placed, StorageError};
@@ -303,16 +303,22 @@ fn rules(config: &TopicConfig, terms: ProduceTerms) -> ValidationRules {
     ValidationRules {
         timestamps: if config.log_append_time { TimestampRule::LogAppendTime } else { create_time },
         compacted: config.cleanup_compact,
-        compression: match config.compression_type {
-            CompressionType::Producer => None,
-            CompressionType::Uncompressed => Some(Compression::None),
-            CompressionType::Gzip(_) => Some(Compression::Gzip),
-            CompressionType::Snappy => Some(Compression::Snappy),
-            CompressionType::Lz4(_) => Some(Compression::Lz4),
-            CompressionType::Zstd(_) => Some(Compression::Zstd),
-        },
+        compression: target_compression(config.compression_type),
         batch_bytes_max: usize::try_from(config.max_message_bytes).unwrap_or(usize::MAX),
         zstd_allowed: terms.zstd_allowed,
+    }
+}
+
+fn target_compression(compression: CompressionType) -> Option<TargetCompression> {
+    let target = |codec, level| Some(TargetCompression { codec, level });
+    match compression {
+        CompressionType::Producer => None,
+        CompressionType::Uncompressed => target(Compression::None, None),
+        // -1 is the codec's usual level.
+        CompressionType::Gzip(level) => target(Compression::Gzip, Some(level).filter(|level| *level > 0)),
+        CompressionType::Snappy => target(Compression::Snappy, None),
+        CompressionType::Lz4(level) => target(Compression::Lz4, Some(level)),
+        CompressionType::Zstd(level) => target(Compression::Zstd, Some(level)),
     }
 }
 

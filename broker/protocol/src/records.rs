@@ -28,6 +28,7 @@ pub mod build;
 pub mod compression;
 pub mod control;
 mod filter;
+pub mod recompress;
 pub mod record;
 mod scan;
 pub mod validate;
@@ -36,6 +37,7 @@ pub use build::{BatchBuilder, NewRecord};
 pub use compression::{Compression, DECOMPRESSED_BYTES_MAX};
 pub use control::{ControlRecordType, control_record_type};
 pub use filter::{DeleteHorizon, Filtered};
+pub use recompress::TargetCompression;
 pub use record::{Record, RecordHeader, RecordIter};
 pub use validate::{Rejection, TimestampRule, ValidBatch, ValidationRules, validate_produced};
 
@@ -95,6 +97,12 @@ pub enum BatchError {
     /// The block is larger than [`DECOMPRESSED_BYTES_MAX`] when decompressed.
     #[error("batch is larger than {DECOMPRESSED_BYTES_MAX} bytes when decompressed")]
     TooLarge,
+    /// The batch has become too large.
+    #[error("batch exceeds {bytes_max} bytes after recompression")]
+    Oversized {
+        /// What is allowed.
+        bytes_max: usize,
+    },
     /// A record is malformed.
     #[error("record {index}: {reason}")]
     Record {
@@ -113,6 +121,7 @@ pub enum BatchError {
 pub struct Attributes(pub i16);
 
 impl Attributes {
+    pub(crate) const COMPRESSION: i16 = 0b111;
     pub(crate) const LOG_APPEND_TIME: i16 = 1 << 3;
     pub(crate) const TRANSACTIONAL: i16 = 1 << 4;
     pub(crate) const CONTROL: i16 = 1 << 5;
@@ -123,7 +132,8 @@ impl Attributes {
     /// # Errors
     /// [`BatchError::Codec`] for the ids 5 to 7.
     pub fn compression(self) -> Result<Compression, BatchError> {
-        Compression::from_id(self.0 & 0b111).ok_or(BatchError::Codec(self.0 & 0b111))
+        let id = self.0 & Self::COMPRESSION;
+        Compression::from_id(id).ok_or(BatchError::Codec(id))
     }
 
     /// The broker's clock set the timestamps, not the producer's.

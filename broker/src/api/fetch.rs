@@ -1,7 +1,8 @@
 //! Fetch (key 1, versions 4-18): committed batches, at once or when enough have come.
 //!
-//! - Answers at once with `min_bytes` of records, an error in any partition, records that end with their segment while
-//!   more follow, or without waiting time; otherwise waits for appends, at most `max_wait_ms` and [`MAX_WAIT`].
+//! - Answers at once with `min_bytes` of records, an error of any partition there is, records that end with their segment
+//!   while more follow, or without waiting time; otherwise waits for appends, at most `max_wait_ms` and [`MAX_WAIT`].
+//!   A partition that nobody knows holds nothing up and hurries nothing, as long as another is asked for.
 //! - Whole batches only. The first batch of the answer comes even above `max_bytes` and `partition_max_bytes`, so that a
 //!   reader always moves on; records are never null. `fetch.max.bytes` of the broker bounds an answer too.
 //! - Records are slices of segment files until the socket.
@@ -15,8 +16,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use milena_core::config::broker::server;
 use milena_core::metadata::MetadataImage;
 use milena_core::session::{PartitionKey, Turn, Wanted as Asked};
@@ -25,13 +24,13 @@ use milena_protocol::messages::fetch::{
     NodeEndpoint, PartitionData,
 };
 use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, PartitionIndex, Records};
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::broker::{Broker, RequestContext};
-use crate::partition::{Partition, Progress, Read, ReadRequest};
+use crate::partition::{Partition, Read, ReadRequest};
 
 mod session;
+mod wait;
 
 /// The longest a request waits for records, whatever it asks for.
 const MAX_WAIT: Duration = Duration::from_secs(5 * 60);
@@ -88,36 +87,14 @@ impl Fetch {
             }
         };
         let wanted = turn.partitions.iter();
+        let bytes_max =
+            bytes(request.max_bytes).min(bytes(broker.config.properties.int(&server::FETCH_MAX_BYTES)));
         Self {
             wanted: wanted
                 .map(|wanted| Wanted { found: found(wanted), read: read_request(&wanted.asked) })
                 .collect(),
-            bytes_min: bytes(request.min_bytes),
-            bytes_max: bytes(request.max_bytes)
-                .min(bytes(broker.config.properties.int(&server::FETCH_MAX_BYTES))),
-        }
-    }
-
-    /// Reads again whenever something was committed, until there is enough or the time is over.
-    async fn wait_for_records(&self, deadline: Instant) -> Results {
-        let results = self.read();
-        if self.is_enough(&results) || Instant::now() >= deadline {
-            return results;
-        }
-        let here = self.wanted.iter().filter_map(|wanted| wanted.found.as_ref().ok());
-        let mut changes: FuturesUnordered<_> = here.map(|partition| changed(partition.watch())).collect();
-        loop {
-            // After the watches were taken, so that no append falls between the read and the wait.
-            let results = self.read();
-            if self.is_enough(&results) {
-                return results;
-            }
-            match timeout_at(deadline, changes.next()).await {
-                Ok(Some(Some(watch))) => changes.push(changed(watch)),
-                // The partition is gone, which the next read tells.
-                Ok(Some(None)) => {}
-                Ok(None) | Err(_) => return results,
-            }
+            bytes_min: bytes(request.min_bytes).min(bytes_max),
+            bytes_max,
         }
     }
 
@@ -141,19 +118,6 @@ impl Fetch {
             }
         }
     }
-
-    fn is_enough(&self, results: &Results) -> bool {
-        let bytes: usize = results.iter().flatten().map(|read| read.records.len()).sum();
-        let is_special = |result: &Result<Read, _>| {
-            result.as_ref().map_or(true, |read| read.diverged.is_some() || read.ends_early)
-        };
-        bytes >= self.bytes_min || results.is_empty() || results.iter().any(is_special)
-    }
-}
-
-/// Resolves with the watch once it has news; `None` when the partition is gone.
-async fn changed(mut watch: watch::Receiver<Progress>) -> Option<watch::Receiver<Progress>> {
-    watch.changed().await.ok().map(|()| watch)
 }
 
 fn read_request(partition: &FetchPartition) -> ReadRequest {

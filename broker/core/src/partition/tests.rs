@@ -3,6 +3,8 @@
 use milena_protocol::records::{BatchBuilder, NewRecord, RecordBatch};
 use milena_protocol::{ProducerEpoch, ProducerId};
 
+mod property;
+
 use super::*;
 
 const NODE: NodeId = NodeId(1);

@@ -97,22 +97,42 @@ impl Compression {
         })
     }
 
-    /// Compresses a block.
+    /// Compresses a block with the codec's usual effort.
     pub(super) fn compress(self, block: &[u8]) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        self.encode(None, &mut &block[..], &mut out)?;
+        Ok(out)
+    }
+
+    /// Compresses all that `block` yields into `out`. `level` is the codec's own measure of effort; lz4 and snappy have
+    /// none here.
+    pub(super) fn encode(
+        self,
+        level: Option<i32>,
+        block: &mut dyn Read,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         match self {
-            Self::None => Ok(block.to_vec()),
+            Self::None => io::copy(block, out).map(drop),
             Self::Gzip => {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-                encoder.write_all(block)?;
-                encoder.finish()
+                let level = level.and_then(|level| u32::try_from(level).ok());
+                let level = level.map_or(flate2::Compression::default(), flate2::Compression::new);
+                let mut encoder = flate2::write::GzEncoder::new(out, level);
+                io::copy(block, &mut encoder)?;
+                encoder.finish().map(drop)
             }
-            Self::Snappy => compress_xerial(block),
+            Self::Snappy => encode_xerial(block, out),
             Self::Lz4 => {
-                let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
-                encoder.write_all(block)?;
-                Ok(encoder.finish()?)
+                let mut encoder = lz4_flex::frame::FrameEncoder::new(out);
+                io::copy(block, &mut encoder)?;
+                Ok(encoder.finish().map(drop)?)
             }
-            Self::Zstd => zstd::stream::encode_all(block, zstd::DEFAULT_COMPRESSION_LEVEL),
+            Self::Zstd => {
+                let level = level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL);
+                let mut encoder = zstd::stream::write::Encoder::new(out, level)?;
+                io::copy(block, &mut encoder)?;
+                encoder.finish().map(drop)
+            }
         }
     }
 
@@ -131,17 +151,18 @@ fn check_lz4_flags(frame: &[u8]) -> io::Result<()> {
     })
 }
 
-fn compress_xerial(block: &[u8]) -> io::Result<Vec<u8>> {
-    let mut out = XERIAL_MAGIC.to_vec();
-    out.extend_from_slice(&1_i32.to_be_bytes());
-    out.extend_from_slice(&1_i32.to_be_bytes());
-    let mut encoder = snap::raw::Encoder::new();
-    for chunk in block.chunks(XERIAL_BLOCK_BYTES) {
-        let compressed = encoder.compress_vec(chunk)?;
-        out.extend_from_slice(&u32::try_from(compressed.len()).map_err(io::Error::other)?.to_be_bytes());
-        out.extend_from_slice(&compressed);
+fn encode_xerial(block: &mut dyn Read, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(&XERIAL_MAGIC)?;
+    out.write_all(&1_i32.to_be_bytes())?;
+    out.write_all(&1_i32.to_be_bytes())?;
+    let (mut encoder, mut chunk) = (snap::raw::Encoder::new(), Vec::with_capacity(XERIAL_BLOCK_BYTES));
+    while block.take(XERIAL_BLOCK_BYTES as u64).read_to_end(&mut chunk)? > 0 {
+        let compressed = encoder.compress_vec(&chunk)?;
+        out.write_all(&u32::try_from(compressed.len()).map_err(io::Error::other)?.to_be_bytes())?;
+        out.write_all(&compressed)?;
+        chunk.clear();
     }
-    Ok(out)
+    Ok(())
 }
 
 /// Decompresses both framings of snappy, one raw block at a time.

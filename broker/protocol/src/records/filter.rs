@@ -130,7 +130,7 @@ fn write_shifted(out: &mut Vec<u8>, body: &Bytes, shift: i64) -> Option<()> {
 
 impl RecordBatch {
     /// The batch of this header over another records block; length and CRC are set.
-    fn with_block(header: &BatchHeader, block: &[u8]) -> Self {
+    pub(super) fn with_block(header: &BatchHeader, block: &[u8]) -> Self {
         let length = BATCH_HEADER_BYTES - BATCH_OVERHEAD_BYTES + block.len();
         // A block that was filtered is hardly longer than the one it came from, which fitted.
         let batch_length = i32::try_from(length).unwrap_or(i32::MAX);

@@ -40,6 +40,9 @@ pub(super) fn scan<R: BufRead>(
     }
 }
 
+/// The block ends in order, but too soon.
+const CUT_OFF: ScanError = ScanError::Malformed("record is cut off");
+
 enum ScanError {
     Malformed(&'static str),
     TooLarge,
@@ -51,10 +54,6 @@ impl ScanError {
         match self {
             Self::Malformed(reason) => BatchError::Record { index, reason },
             Self::TooLarge => BatchError::TooLarge,
-            Self::Io(error) if codec == Compression::None => {
-                debug_assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "memory has no other error");
-                BatchError::Record { index, reason: "record is cut off" }
-            }
             Self::Io(error) => codec.broken(&error),
         }
     }
@@ -138,7 +137,7 @@ impl<R: BufRead> Scanner<R> {
         while rest > 0 {
             let available = self.reader.fill_buf()?.len() as u64;
             if available == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                return Err(CUT_OFF);
             }
             let step = available.min(rest);
             self.reader.consume(usize::try_from(step).unwrap_or(usize::MAX));
@@ -164,7 +163,7 @@ impl<R: BufRead> Scanner<R> {
         for index in 0..size_max {
             self.charge(1)?;
             let Some(byte) = self.reader.fill_buf()?.first().copied() else {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                return Err(CUT_OFF);
             };
             self.reader.consume(1);
             raw |= u64::from(byte & 0x7f) << (index * 7);

@@ -95,7 +95,8 @@ fn log_append_time_rewrites_the_header_and_its_crc() {
 
 #[test]
 fn topic_codec_replaces_the_producers() {
-    let rules = ValidationRules { compression: Some(Compression::Zstd), ..mk_rules() };
+    let target = TargetCompression { codec: Compression::Zstd, level: None };
+    let rules = ValidationRules { compression: Some(target), ..mk_rules() };
     let batch = mk_batch(Compression::None, &["a", "b"]);
     let valid = validate_produced(batch.bytes().clone(), &rules, NOW).unwrap();
     assert_eq!(valid.batch().header().attributes.compression(), Ok(Compression::Zstd));

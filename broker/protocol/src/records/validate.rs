@@ -11,8 +11,9 @@
 
 use bytes::Bytes;
 
+use super::recompress::{TargetCompression, recompress};
 use super::scan::{Scanned, scan};
-use super::{BatchBuilder, BatchError, BatchHeader, Compression, NewRecord, RecordBatch};
+use super::{BatchError, BatchHeader, Compression, RecordBatch};
 use crate::error_code::ErrorCode;
 use crate::ids::Timestamp;
 
@@ -41,7 +42,7 @@ pub struct ValidationRules {
     /// The topic is compacted, so every record needs a key.
     pub compacted: bool,
     /// `compression.type`; `None` is `producer`: keep what came.
-    pub compression: Option<Compression>,
+    pub compression: Option<TargetCompression>,
     /// `max.message.bytes`.
     pub batch_bytes_max: usize,
     /// Whether the request's version knows zstd (Produce 7, KIP-110).
@@ -89,8 +90,8 @@ impl Rejection {
 impl From<BatchError> for Rejection {
     fn from(error: BatchError) -> Self {
         let code = match error {
-            BatchError::Magic(_) | BatchError::Record { .. } => ErrorCode::InvalidRecord,
-            BatchError::TooLarge => ErrorCode::MessageTooLarge,
+            BatchError::Magic(0 | 1) | BatchError::Record { .. } => ErrorCode::InvalidRecord,
+            BatchError::TooLarge | BatchError::Oversized { .. } => ErrorCode::MessageTooLarge,
             _ => ErrorCode::CorruptMessage,
         };
         Self::new(code, error.to_string())
@@ -108,7 +109,14 @@ pub fn validate_produced(
 ) -> Result<ValidBatch, Rejection> {
     let batch = sole_batch(records)?;
     let header = batch.header();
-    check_claims(header)?;
+    let source = header.attributes.compression()?;
+    if source == Compression::Zstd && !rules.zstd_allowed {
+        let message = "ZStandard needs version 7 of Produce";
+        return Err(Rejection::new(ErrorCode::UnsupportedCompressionType, message));
+    }
+    if header.base_offset.0 != 0 {
+        return Err(Rejection::invalid(format!("base offset should be 0, but it is {}", header.base_offset)));
+    }
     if batch.size_bytes() > rules.batch_bytes_max {
         let message = format!(
             "batch of {} bytes exceeds max.message.bytes of {}",
@@ -117,12 +125,8 @@ pub fn validate_produced(
         );
         return Err(Rejection::new(ErrorCode::MessageTooLarge, message));
     }
-    let source = header.attributes.compression()?;
-    if source == Compression::Zstd && !rules.zstd_allowed {
-        let message = "ZStandard needs version 7 of Produce";
-        return Err(Rejection::new(ErrorCode::UnsupportedCompressionType, message));
-    }
     batch.check_crc()?;
+    check_claims(header)?;
     let max_timestamp = check_records(&batch, source, rules, now)?;
     adopt(batch, source, rules, (max_timestamp, now))
 }
@@ -135,17 +139,15 @@ fn sole_batch(mut records: Bytes) -> Result<RecordBatch, Rejection> {
         }
         other => other?,
     };
-    if BatchHeader::parse(&records).is_ok() {
-        return Err(Rejection::invalid("partition with more than one record batch"));
+    match RecordBatch::take(&mut records) {
+        // What is left of a batch at the end is ignored.
+        Err(BatchError::Truncated { .. }) => Ok(batch),
+        _ => Err(Rejection::invalid("partition with more than one record batch")),
     }
-    Ok(batch)
 }
 
 /// The header's own consistency, for a batch from a client.
 fn check_claims(header: &BatchHeader) -> Result<(), Rejection> {
-    if header.base_offset.0 != 0 {
-        return Err(Rejection::invalid(format!("base offset should be 0, but it is {}", header.base_offset)));
-    }
     if header.last_offset_delta < 0 || header.count <= 0 {
         let message =
             format!("{} records with a last offset delta of {}", header.count, header.last_offset_delta);
@@ -202,15 +204,9 @@ fn adopt(
     (max_timestamp, now): (Timestamp, Timestamp),
 ) -> Result<ValidBatch, Rejection> {
     let batch = match rules.compression {
-        Some(target) if target != source => recompressed(&batch, target)?,
+        Some(target) if target.codec != source => recompress(&batch, target, rules.batch_bytes_max)?,
         _ => batch,
     };
-    if batch.size_bytes() > rules.batch_bytes_max {
-        return Err(Rejection::new(
-            ErrorCode::MessageTooLarge,
-            "batch exceeds max.message.bytes after recompression",
-        ));
-    }
     let append_time = rules.timestamps == TimestampRule::LogAppendTime;
     let expected = if append_time { now } else { max_timestamp };
     let header = batch.header();
@@ -218,30 +214,6 @@ fn adopt(
         return Ok(ValidBatch(batch));
     }
     Ok(ValidBatch(batch.with_max_timestamp(expected, append_time)))
-}
-
-fn recompressed(batch: &RecordBatch, target: Compression) -> Result<RecordBatch, Rejection> {
-    let header = batch.header();
-    let mut builder = BatchBuilder::default().compression(target).leader_epoch(header.leader_epoch).producer(
-        header.producer_id,
-        header.producer_epoch,
-        header.base_sequence,
-    );
-    if header.attributes.is_transactional() {
-        builder = builder.transactional();
-    }
-    for record in batch.records()? {
-        let record = record?;
-        let headers: Vec<(&str, Option<&[u8]>)> =
-            record.headers.iter().map(|header| (&*header.key, header.value.as_deref())).collect();
-        builder.push(NewRecord {
-            timestamp: record.timestamp,
-            key: record.key.as_deref(),
-            value: record.value.as_deref(),
-            headers: &headers,
-        });
-    }
-    Ok(builder.build())
 }
 
 /// Collects what is wrong with the records of a batch.
