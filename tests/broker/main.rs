@@ -18,6 +18,8 @@ mod never_reads;
 mod pitfalls;
 mod records;
 mod sessions;
+mod validation;
+mod waiting;
 
 /// How long any step may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);

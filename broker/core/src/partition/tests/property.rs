@@ -92,7 +92,7 @@ impl Model {
             return Err(ErrorCode::InvalidProducerEpoch);
         }
         let of_epoch = known.iter().rev().take_while(|written| written.epoch == epoch);
-        let same = |written: &&&&Written| {
+        let same = |written: &&&Written| {
             written.sequence == sequence && written.count == usize::try_from(batch.count).unwrap()
         };
         if let Some(first) = of_epoch.take(5).filter(same).last() {
@@ -170,7 +170,7 @@ fn restarted(replica: &Replica, snapshot: &Producers, tail: &[Written]) -> Repli
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn producers_are_answered_as_the_rules_say(acts in prop::collection::vec(act(), 1..80)) {
