@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 use crate::broker::Broker;
 
+mod cleaner;
 mod connections;
 mod disk;
 mod histogram;

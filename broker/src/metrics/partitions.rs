@@ -100,12 +100,16 @@ const LED: Family = family("milena_partitions_led", "Partitions that this broker
 const PRODUCER_IDS: Family =
     family("milena_producer_ids", "Idempotent producers that are remembered, over all partitions");
 
+const UNCLEANABLE: Family =
+    family("milena_uncleanable_partitions", "Compacted logs that the cleaner leaves alone after an error");
+
 pub(super) fn write(broker: Option<&Broker>, page: &mut Page<'_>) -> fmt::Result {
     let mut all = broker.map(|broker| broker.partitions.all()).unwrap_or_default();
     all.sort_unstable_by(|a, b| (&a.topic, a.index).cmp(&(&b.topic, b.index)));
     page.gauge(HOSTED, count(all.len()))?;
     page.gauge(LED, count(all.iter().filter(|partition| partition.progress().is_leader).count()))?;
     page.gauge(PRODUCER_IDS, count(all.iter().map(|partition| partition.producer_count()).sum()))?;
+    page.gauge(UNCLEANABLE, count(all.iter().filter(|partition| partition.is_uncleanable()).count()))?;
     all.truncate(PARTITIONS_MAX);
     write_topics(&all, page)?;
     let numbers: Vec<String> = all.iter().map(|partition| partition.index.to_string()).collect();

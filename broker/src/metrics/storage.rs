@@ -1,10 +1,12 @@
 //! What the logs and their directory count.
 
 use std::fmt;
+use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::cleaner::Cleaner;
 use super::page::{Family, Page, family};
 
 const REMAINING: Family = family("milena_recovery_logs_remaining", "Logs that the start has still to open");
@@ -22,13 +24,15 @@ pub(crate) struct StorageMetrics {
     remaining: Gauge,
     scanned: Counter,
     offline: Gauge,
+    pub(crate) cleaner: Arc<Cleaner>,
 }
 
 impl StorageMetrics {
     pub(super) fn write(&self, page: &mut Page<'_>) -> fmt::Result {
         page.gauge(REMAINING, self.remaining.get())?;
         page.counter(SCANNED, self.scanned.get())?;
-        page.gauge(OFFLINE, self.offline.get())
+        page.gauge(OFFLINE, self.offline.get())?;
+        self.cleaner.write(page)
     }
 
     /// The directory can no longer be used, or can again.

@@ -67,6 +67,11 @@ impl Partition {
         self.compaction.is_uncleanable.store(true, Ordering::Relaxed);
     }
 
+    /// Whether cleaning was given up.
+    pub(crate) fn is_uncleanable(&self) -> bool {
+        self.compaction.is_uncleanable.load(Ordering::Relaxed)
+    }
+
     /// Claims the partition for a cleaning, unless another thread has.
     pub(crate) fn claim(&self) -> Option<Claim<'_>> {
         let is_busy = &self.compaction.is_busy;
@@ -77,8 +82,7 @@ impl Partition {
     /// What there is to clean now.
     pub(crate) fn plan_cleaning(&self, now: Timestamp) -> Result<Option<CleaningPlan>, StorageError> {
         let (config, compaction) = (self.config.load(), &self.compaction);
-        let is_out =
-            compaction.is_uncleanable.load(Ordering::Relaxed) || compaction.is_busy.load(Ordering::Relaxed);
+        let is_out = self.is_uncleanable() || compaction.is_busy.load(Ordering::Relaxed);
         if !config.cleanup_compact || is_out {
             return Ok(None);
         }

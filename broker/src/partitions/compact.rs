@@ -81,6 +81,7 @@ impl Partitions {
         match done {
             Ok(Some(done)) if done.end > plan.dirty.start => {
                 let Compacted { end, keys, bytes_before, bytes_after } = done;
+                self.0.metrics.cleaner.cleaned(bytes_before, bytes_after, elapsed);
                 let elapsed_ms = elapsed.as_millis();
                 tracing::info!(%topic, partition = index, from, to = end.0, keys, bytes_before, bytes_after, elapsed_ms, "log compacted");
                 if let Err(error) = self.write_cleaner_offsets() {
