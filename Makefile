@@ -121,6 +121,11 @@ demo: kubernetes images ## the main job, from kubectl apply to consumed records
 bench: setup kafka ## Milena against Apache Kafka, a table of ratios; ROWS="..." chooses, ALONE=1 leaves Kafka out
 	cargo build --release --locked -p milena-broker -p milena-bench
 	$(RELEASE)/milena-bench run --rows "$(ROWS)" $(if $(ALONE),--alone)
+	python3 bench/partitions.py $(RELEASE)/milena-broker
+
+.PHONY: bench-partitions
+bench-partitions: build ## what 10,000 partitions cost: descriptors, memory, idle CPU, both kinds of start
+	python3 bench/partitions.py $(RELEASE)/milena-broker
 
 .PHONY: bench-start
 bench-start: build ## start-up time and idle memory of the broker
