@@ -125,6 +125,15 @@ impl Client {
 
     /// The value in effect of a key and its source, then name, value and source of each synonym.
     fn describe(&mut self, resource_type: i8, resource_name: &str, key: &str) -> (Known, Vec<Known>) {
+        self.try_describe(resource_type, resource_name, key).unwrap()
+    }
+
+    fn try_describe(
+        &mut self,
+        resource_type: i8,
+        resource_name: &str,
+        key: &str,
+    ) -> Option<(Known, Vec<Known>)> {
         let resource = DescribeConfigsResource {
             resource_type,
             resource_name: resource_name.into(),
@@ -135,13 +144,13 @@ impl Client {
             include_synonyms: true,
             ..Default::default()
         };
-        let found = self.call(4, &request).results.remove(0).configs.remove(0);
+        let found = self.call(4, &request).results.remove(0).configs.pop()?;
         let known = |name: &str, value: Option<&str>, source| {
             (name.to_owned(), value.unwrap_or_default().to_owned(), source)
         };
         let synonyms = found.synonyms.iter().map(|s| known(&s.name, s.value.as_deref(), s.source));
         let synonyms = synonyms.collect();
-        (known(&found.name, found.value.as_deref(), found.config_source), synonyms)
+        Some((known(&found.name, found.value.as_deref(), found.config_source), synonyms))
     }
 
     /// Type and name of each resource of these types, sorted.
@@ -228,6 +237,20 @@ fn dynamic_values_of_brokers_take_effect_and_are_described_with_their_source() {
     client.replace(2, false, &[(BROKERS, "1", &[])]);
     eventually("the value of all brokers again", PATIENCE, || {
         (client.produce(1_500) == ErrorCode::None).then_some(())
+    });
+}
+
+#[test]
+fn a_key_of_one_listener_is_described_with_the_key_of_all() {
+    let broker = TestBroker::start().unwrap();
+    let mut client = Client::new(&broker);
+    let (one, all) = ("listener.name.plaintext.max.connections", "max.connections");
+    client.set(BROKERS, "1", one, "500");
+    let own = (one.to_owned(), "500".to_owned(), DYNAMIC_BROKER);
+    let default = (all.to_owned(), i32::MAX.to_string(), DEFAULT);
+    eventually("the value of the listener", PATIENCE, || {
+        let found = client.try_describe(BROKERS, "1", one)?;
+        (found == (own.clone(), vec![own.clone(), default.clone()])).then_some(())
     });
 }
 

@@ -84,17 +84,23 @@ fn too_many() -> Refusal {
 /// A key with everything that is known about its value, the value in effect first.
 struct Entry {
     key: &'static Key,
+    /// The key's name, with the prefix of a listener where it has one.
+    name: ByteString,
     read_only: bool,
     found: Vec<Found>,
 }
 
 impl Entry {
+    fn new(key: &'static Key, read_only: bool, found: Vec<Found>) -> Self {
+        Self { key, name: ByteString::from_static(key.name), read_only, found }
+    }
+
     fn shown(self, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
-        let Self { key, read_only, found } = self;
+        let Self { key, name, read_only, found } = self;
         let visible = |value: Option<String>| value.filter(|_| !key.is_sensitive()).map(ByteString::from);
         // Values of the resource itself are shown parsed, those of brokers as they were written.
         let synonym = |found: Found| DescribeConfigsSynonym {
-            name: found.name.into(),
+            name: found.name,
             source: found.source as i8,
             value: visible(match found.source {
                 Source::Topic | Source::Group | Source::ClientMetrics => {
@@ -106,7 +112,7 @@ impl Entry {
         let effective = found.first().cloned();
         let set = found.into_iter().filter(|found| found.listed && found.value.is_some());
         DescribeConfigsResourceResult {
-            name: key.name.into(),
+            name,
             config_source: effective.as_ref().map_or(-1, |found| found.source as i8),
             value: effective.and_then(|found| visible(found.value.map(|value| key.shown(&value)))),
             read_only,
@@ -151,14 +157,14 @@ fn describe(
         }
     };
     let keys = wanted.configuration_keys.as_deref().unwrap_or_default();
-    entries.retain(|entry| keys.is_empty() || keys.iter().any(|name| name == entry.key.name));
-    entries.sort_by_key(|entry| entry.key.name);
+    entries.retain(|entry| keys.is_empty() || keys.contains(&entry.name));
+    entries.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(entries)
 }
 
 fn of_table(keys: &[&'static Key], found: impl Fn(&'static Key) -> Vec<Found>) -> Vec<Entry> {
     let visible = keys.iter().filter(|key| !key.internal);
-    visible.map(|key| Entry { key, read_only: false, found: found(key) }).collect()
+    visible.map(|key| Entry::new(key, false, found(key))).collect()
 }
 
 fn of_broker(broker: &Broker, name: &str, layers: &Layers<'_>) -> Result<Vec<Entry>, Refusal> {
@@ -168,12 +174,21 @@ fn of_broker(broker: &Broker, name: &str, layers: &Layers<'_>) -> Result<Vec<Ent
         let only_cluster = Layers { own: None, broker: None, ..*layers };
         let is_dynamic = |found: &Found| found.source == Source::DynamicDefaultBroker;
         let found = |key| only_cluster.broker(key).into_iter().filter(is_dynamic).collect();
-        let entry = |key: &'static Key| Entry { key, read_only: false, found: found(key) };
-        return Ok(set.map(entry).collect());
+        let set = set.map(|key| Entry::new(key, false, found(key)));
+        let mut of_listeners = of_listeners(&only_cluster);
+        of_listeners.iter_mut().for_each(|entry| entry.found.retain(is_dynamic));
+        of_listeners.retain(|entry| !entry.found.is_empty());
+        return Ok(set.chain(of_listeners).collect());
     }
     check_broker(broker, name)?;
     let visible = broker::keys().filter(|key| !key.internal);
-    Ok(visible.map(|key| Entry { key, read_only: !key.is_dynamic(), found: layers.broker(key) }).collect())
+    let entry = |key: &'static Key| Entry::new(key, !key.is_dynamic(), layers.broker(key));
+    Ok(visible.map(entry).chain(of_listeners(layers)).collect())
+}
+
+fn of_listeners(layers: &Layers<'_>) -> Vec<Entry> {
+    let entry = |(name, (key, found))| Entry { key, name, read_only: false, found };
+    layers.of_listeners().into_iter().map(entry).collect()
 }
 
 /// Clients ask a broker about itself.

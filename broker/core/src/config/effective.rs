@@ -3,6 +3,8 @@
 //! [`Layers`] holds what there is; [`Layers::topic`] and friends resolve one key with its source and synonyms, as
 //! DescribeConfigs shows them; [`TopicConfig`] is the typed whole that a partition and its log work with.
 
+use std::collections::BTreeMap;
+
 use bytestring::ByteString;
 
 use super::topic::{self, Synonym};
@@ -34,8 +36,8 @@ pub enum Source {
 /// A value with the name it was found under.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// The key that holds it.
-    pub name: &'static str,
+    /// The key that holds it, with the prefix of a listener where it has one.
+    pub name: ByteString,
     /// The value; `None` where Kafka's default is none either.
     pub value: Option<String>,
     /// Where it comes from.
@@ -79,6 +81,28 @@ impl Layers<'_> {
         found
     }
 
+    /// Keys of single listeners that are set, by full name: the value in effect first, then every weaker one, then those of
+    /// the key without a listener.
+    pub fn of_listeners(&self) -> BTreeMap<ByteString, (&'static Key, Vec<Found>)> {
+        let mut all: BTreeMap<ByteString, (&'static Key, Vec<Found>)> = BTreeMap::new();
+        let mut add = |name: ByteString, value: &str, source| {
+            let Some((_, key)) = broker::listener_key(&name) else { return };
+            let found = Found { name: name.clone(), value: Some(value.to_owned()), source, listed: true };
+            all.entry(name).or_insert_with(|| (key, Vec::new())).1.push(found);
+        };
+        for (name, value) in self.broker.into_iter().flatten() {
+            add(name.clone(), value, Source::DynamicBroker);
+        }
+        for (name, value) in self.cluster.into_iter().flatten() {
+            add(name.clone(), value, Source::DynamicDefaultBroker);
+        }
+        self.file.of_listeners().for_each(|(name, value)| add(name, value, Source::StaticBroker));
+        for (key, found) in all.values_mut() {
+            found.extend(self.broker(key));
+        }
+        all
+    }
+
     /// A group key: the value in effect first, then every weaker one that is set.
     pub fn group(&self, key: &'static Key) -> Vec<Found> {
         let mut found: Vec<Found> = own(self.own, key, Source::Group).into_iter().collect();
@@ -90,7 +114,7 @@ impl Layers<'_> {
 
     fn dynamic_and_file(&self, key: &'static Key) -> Vec<Found> {
         let file = self.file.explicit(key).map(|value| Found {
-            name: key.name,
+            name: ByteString::from_static(key.name),
             value: Some(value.to_owned()),
             source: Source::StaticBroker,
             listed: true,
@@ -108,13 +132,14 @@ pub fn client_metrics(values: Option<&Values>, key: &'static Key) -> Vec<Found> 
 
 fn own(values: Option<&Values>, key: &'static Key, source: Source) -> Option<Found> {
     let value = values?.get(key.name)?;
-    Some(Found { name: key.name, value: Some(value.to_string()), source, listed: true })
+    let name = ByteString::from_static(key.name);
+    Some(Found { name, value: Some(value.to_string()), source, listed: true })
 }
 
 /// The default of `key`, listed under the broker key it belongs to.
 fn default(key: &'static Key, listed_as: Option<&'static Key>) -> Found {
     Found {
-        name: listed_as.map_or(key.name, |listed| listed.name),
+        name: ByteString::from_static(listed_as.map_or(key.name, |listed| listed.name)),
         value: key.default.map(str::to_owned),
         source: Source::Default,
         listed: listed_as.is_some_and(|listed| listed.default.is_some()),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bytestring::ByteString;
+
 use super::effective::Values;
 use super::{ConfigError, Key, Update, Value, broker, parse};
 
@@ -50,6 +52,12 @@ impl Properties {
     pub fn int_of_listener(&self, listener: &str, key: &Key) -> Option<i32> {
         let text = self.of_listeners.get(&(listener.to_lowercase(), key.name))?;
         text.trim().parse().ok()
+    }
+
+    /// Full name and value of every key that was set for one listener.
+    pub fn of_listeners(&self) -> impl Iterator<Item = (ByteString, &str)> {
+        let name = |listener: &str, key: &str| format!("listener.name.{listener}.{key}").into();
+        self.of_listeners.iter().map(move |((listener, key), value)| (name(listener, key), value.as_str()))
     }
 
     /// What was set for `key`, if anything was.

@@ -97,13 +97,16 @@ fn a_topic_follows_its_own_value_then_the_broker_then_the_default() {
     let layers = Layers { own: None, broker: None, cluster: None, file: &file };
     let retention = |layers: Layers<'_>| {
         let found = layers.topic(&topic::RETENTION_MS).remove(0);
-        (found.name, found.value.unwrap(), found.source)
+        (found.name.to_string(), found.value.unwrap(), found.source)
     };
-    assert_eq!(retention(layers), ("log.retention.hours", "7200000".into(), Source::StaticBroker));
+    assert_eq!(retention(layers), ("log.retention.hours".to_owned(), "7200000".into(), Source::StaticBroker));
     let layers = Layers { cluster: Some(&cluster), ..layers };
-    assert_eq!(retention(layers), ("log.retention.ms", "7000".into(), Source::DynamicDefaultBroker));
+    assert_eq!(
+        retention(layers),
+        ("log.retention.ms".to_owned(), "7000".into(), Source::DynamicDefaultBroker)
+    );
     let layers = Layers { own: Some(&own), ..layers };
-    assert_eq!(retention(layers), ("retention.ms", "5".into(), Source::Topic));
+    assert_eq!(retention(layers), ("retention.ms".to_owned(), "5".into(), Source::Topic));
 
     let resolved = TopicConfig::resolve(&layers);
     assert_eq!(resolved.retention_ms, 5);
