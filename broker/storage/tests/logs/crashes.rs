@@ -10,7 +10,7 @@ use std::sync::Arc;
 use milena_protocol::records::{BatchBuilder, NewRecord, RecordBatch};
 use milena_protocol::{Offset, Timestamp};
 use milena_storage::disk::{Crash, Disk, crash_everywhere};
-use milena_storage::{Log, MemDisk, Opening, PartitionKey, Retention, StorageError, dir};
+use milena_storage::{Log, LogConfig, MemDisk, Opening, PartitionKey, Retention, StorageError, dir};
 
 use crate::support::{FOLDER, append, batches_of, clean, mk_config, mk_rules, open, records_of};
 
@@ -98,7 +98,10 @@ fn compact_twice(disk: &MemDisk, flushed: &mut Offset) -> Result<(), StorageErro
     for round in 0..2 {
         log.flush()?;
         *flushed = log.end_offset();
+        // Several segments become one.
+        log.set_config(LogConfig { segment_bytes: 1_800, ..mk_config() });
         dirty = clean(&log, dirty..log.active_base_offset(), mk_rules(NOW + round))?;
+        log.set_config(mk_config());
         dir::write_cleaner_offsets(disk, Path::new(DATA), &of_log(dirty))?;
         for _ in 0..8 {
             append(&log, &mk_batch(log.end_offset().0), 0)?;
@@ -118,12 +121,13 @@ fn compaction_cut_at_any_write_keeps_the_last_record_of_every_key() {
         let opening = Opening { may_have_gaps: true, ..opening(crash) };
         let log = open(&crash.disk, opening);
         let there = offsets(&log);
-        assert!(log.end_offset().0 >= *flushed, "{crash:?}: {} of {flushed}", log.end_offset());
+        let context = || format!("{:?} step {}", crash.survival, crash.step);
+        assert!(log.end_offset().0 >= *flushed, "{}: {} of {flushed}", context(), log.end_offset());
         let end = log.end_offset().0;
         for key in 0..KEYS {
             let last = (0..*flushed).rev().find(|offset| offset % KEYS == key).unwrap();
             let later = there.range(last..).any(|offset| offset % KEYS == key);
-            assert!(later, "{:?} step {}: key {key} of {there:?}", crash.survival, crash.step);
+            assert!(later, "{}: key {key} of {there:?}", context());
         }
         assert!(there.iter().all(|offset| *offset < end));
         assert_nothing_else(&log);
@@ -147,7 +151,7 @@ fn crash_while_a_swap_is_completed_is_recovered() {
     let (before, mut flushed) = (disk.changes(), Offset(0));
     compact_twice(&disk, &mut flushed).unwrap();
     let changes = disk.changes() - before;
-    for step in (0..changes).step_by(5) {
+    for step in (0..changes).step_by(7) {
         let torn = mk_disk();
         torn.fail_after(step);
         let _ = compact_twice(&torn, &mut flushed);
