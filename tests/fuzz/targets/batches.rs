@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use milena_protocol::Timestamp;
 use milena_protocol::records::{
-    BatchBuilder, Compression, NewRecord, Record, RecordBatch, TimestampRule, ValidationRules, batches,
-    validate_produced,
+    BatchBuilder, Compression, NewRecord, Record, RecordBatch, TargetCompression, TimestampRule,
+    ValidationRules, batches, validate_produced,
 };
 
 use super::bounded;
@@ -75,7 +75,7 @@ fn rules(flags: u8, compression: Option<Compression>) -> ValidationRules {
     ValidationRules {
         timestamps,
         compacted: flags & COMPACTED != 0,
-        compression,
+        compression: compression.map(|codec| TargetCompression { codec, level: None }),
         batch_bytes_max: 1 << 30,
         zstd_allowed: true,
     }
