@@ -240,6 +240,59 @@ fn size_counts_as_it_came_and_as_it_is_stored() {
     assert_eq!(outcome("packed", Compression::None), ErrorCode::MessageTooLarge, "before it is recompressed");
 }
 
+/// The log start comes with what is found out about the records, and with nothing else.
+#[test]
+fn refusals_say_what_kafka_knows_by_then() {
+    let broker = TestBroker::start().unwrap();
+    let mut client = Client::new(&broker);
+    client.create("t", &[("max.message.bytes", "5000"), ("cleanup.policy", "compact")]);
+    let batch = mk_batch(Compression::None, now_ms());
+    assert_eq!(code(&client.produce(9, "t", batch.bytes().clone())), ErrorCode::None);
+    let mut told = |bytes: Bytes| {
+        let answer = client.produce(9, "t", bytes);
+        (code(&answer), answer.base_offset, answer.log_append_time_ms, answer.log_start_offset)
+    };
+    let mut large = BatchBuilder::default();
+    large.push(NewRecord { key: Some(b"k"), value: Some(&[0; 6_000]), ..NewRecord::default() });
+    assert_eq!(told(large.build().bytes().clone()), (ErrorCode::MessageTooLarge, -1, -1, -1));
+    let mut unsealed = batch.bytes().to_vec();
+    unsealed[20] ^= 1;
+    assert_eq!(told(unsealed.into()), (ErrorCode::CorruptMessage, -1, -1, -1));
+    let mut keyless = BatchBuilder::default();
+    keyless.push(NewRecord { timestamp: Timestamp(now_ms()), ..NewRecord::default() });
+    assert_eq!(told(keyless.build().bytes().clone()), (ErrorCode::InvalidRecord, -1, -1, 0));
+    let gap = with_sequence(&batch, 50);
+    assert_eq!(told(gap), (ErrorCode::OutOfOrderSequenceNumber, -1, -1, 0));
+    let old = edited(&batch, |bytes| bytes[51..53].copy_from_slice(&1_i16.to_be_bytes()));
+    assert_eq!(told(old), (ErrorCode::InvalidProducerEpoch, -1, -1, 0));
+    assert_eq!(told(batch.bytes().clone()).1, 0, "a retry");
+    let ahead = edited(&batch, |bytes| {
+        bytes[51..53].copy_from_slice(&4_i16.to_be_bytes());
+        bytes[53..57].copy_from_slice(&8_i32.to_be_bytes());
+    });
+    assert_eq!(told(ahead), (ErrorCode::OutOfOrderSequenceNumber, -1, -1, 0), "a new epoch begins at 0");
+}
+
+/// A request that asks for impossible acknowledgements still learns which partitions there are.
+#[test]
+fn impossible_acks_are_told_of_partitions_that_exist() {
+    let broker = TestBroker::start().unwrap();
+    let mut client = Client::new(&broker);
+    client.create("t", &[]);
+    let batch = mk_batch(Compression::None, now_ms());
+    assert_eq!(code(&client.produce(9, "t", batch.bytes().clone())), ErrorCode::None);
+    let data = |index| PartitionProduceData { index, records: Some(Records::Bytes(batch.bytes().clone())) };
+    let topic =
+        TopicProduceData { name: "t".into(), partition_data: vec![data(0), data(9)], ..Default::default() };
+    let request =
+        ProduceRequest { acks: 2, timeout_ms: 30_000, topic_data: vec![topic], ..Default::default() };
+    let answer = frame::exchange(&mut client.0, 9, &request).unwrap();
+    let mut codes: Vec<_> = answer.responses.iter().flat_map(|topic| &topic.partition_responses).collect();
+    codes.sort_unstable_by_key(|partition| partition.index);
+    let codes: Vec<_> = codes.into_iter().map(code).collect();
+    assert_eq!(codes, [ErrorCode::InvalidRequiredAcks, ErrorCode::UnknownTopicOrPartition]);
+}
+
 /// What is checked first decides the answer.
 #[test]
 fn damaged_batches_are_refused_as_kafka_does() {

@@ -5,10 +5,10 @@
 //!   KIP-734), -4 earliest local (8, KIP-405), -5 latest tiered (9, KIP-1005), -6 earliest pending upload (11,
 //!   KIP-1023). A negative one that the version does not know is UNSUPPORTED_VERSION.
 //! - All data is local: -4 is the log start; -5 and -6 answer -1.
-//! - The same partition twice in a request is INVALID_REQUEST, as in Apache Kafka.
+//! - The same partition twice in a request is INVALID_REQUEST, told once, as in Apache Kafka.
 //! - Answers stop at the high watermark, which without transactions is the last stable offset too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytestring::ByteString;
@@ -50,16 +50,20 @@ pub(crate) async fn handle(
     }
     let is_twice =
         |name: &ByteString, index| seen.get(&(name.clone(), index)).is_some_and(|count| *count > 1);
+    let mut told = BTreeSet::new();
     let topic = |topic: ListOffsetsTopic| {
-        let partition = |partition: &ListOffsetsPartition| {
-            let found = if is_twice(&topic.name, partition.partition_index) {
+        let mut partition = |partition: &ListOffsetsPartition| {
+            let index = partition.partition_index;
+            let found = if !is_twice(&topic.name, index) {
+                find(broker, context.version, &topic.name, partition)
+            } else if told.insert((topic.name.clone(), index)) {
                 Err(ErrorCode::InvalidRequest)
             } else {
-                find(broker, context.version, &topic.name, partition)
+                return None;
             };
-            answer(partition.partition_index, found)
+            Some(answer(index, found))
         };
-        let partitions = topic.partitions.iter().map(partition).collect();
+        let partitions = topic.partitions.iter().filter_map(&mut partition).collect();
         ListOffsetsTopicResponse { name: topic.name, partitions }
     };
     ListOffsetsResponse {

@@ -111,10 +111,8 @@ struct Target<'a> {
 impl Target<'_> {
     fn append(&self, data: PartitionProduceData, refusal: Option<ErrorCode>, terms: ProduceTerms) -> Tried {
         let index = data.index;
-        let found = match refusal {
-            Some(code) => Err(code),
-            None => self.find(PartitionIndex(index)),
-        };
+        // A partition that is not there is told first, as in Kafka.
+        let found = self.find(PartitionIndex(index)).and_then(|partition| refusal.map_or(Ok(partition), Err));
         let partition = match found {
             Ok(partition) => partition,
             Err(code) => return Tried { index, partition: None, result: Err(Rejection::new(code, "")) },
@@ -215,7 +213,10 @@ fn answer(tried: Tried) -> PartitionProduceResponse {
             index: tried.index,
             error_code: rejection.code.code(),
             base_offset: -1,
-            log_start_offset: tried.partition.map_or(-1, |partition| partition.log_start_offset().0),
+            log_start_offset: tried
+                .partition
+                .filter(|_| tells_log_start(rejection.code))
+                .map_or(-1, |partition| partition.log_start_offset().0),
             record_errors: rejection.records.into_iter().map(record_error).collect(),
             error_message: Some(rejection.message)
                 .filter(|message| !message.is_empty())
@@ -223,6 +224,19 @@ fn answer(tried: Tried) -> PartitionProduceResponse {
             ..PartitionProduceResponse::default()
         },
     }
+}
+
+/// Kafka knows the log start by the time it judges records and sequences; it does not tell it with other errors.
+fn tells_log_start(code: ErrorCode) -> bool {
+    !matches!(
+        code,
+        ErrorCode::NotLeaderOrFollower
+            | ErrorCode::MessageTooLarge
+            | ErrorCode::RecordListTooLarge
+            | ErrorCode::CorruptMessage
+            | ErrorCode::KafkaStorageError
+            | ErrorCode::UnsupportedCompressionType
+    )
 }
 
 fn record_error((batch_index, message): (i32, String)) -> BatchIndexAndErrorMessage {
