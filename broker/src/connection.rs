@@ -7,9 +7,10 @@
 //!
 //! Limits: `socket.request.max.bytes` for a frame, [`REQUESTS_IN_FLIGHT_MAX`] requests a connection, and the broker's
 //! [`RequestMemory`] once [`UNACCOUNTED_FRAME_BYTES_MAX`] of a frame are there. A length prefix reserves nothing: the buffer
-//! grows with the bytes that arrive. A connection that waits for its next request holds no buffer. While a response is
-//! being written nothing is read, so a client that never reads costs [`RESPONSE_BYTES_MAX`], one response and one buffer
-//! until `connections.max.idle.ms` ends it, or sooner where responses fill the broker's [`ResponseMemory`].
+//! grows with the bytes that arrive, or to what the frame before took, [`READ_AHEAD_BYTES_MAX`] at most. A connection
+//! that waits for its next request holds no buffer. While a response is being written nothing is read, so a client that
+//! never reads costs [`RESPONSE_BYTES_MAX`], one response and one buffer until `connections.max.idle.ms` ends it, or sooner
+//! where responses fill the broker's [`ResponseMemory`].
 //!
 //! Source: the Kafka protocol guide, "Network"; `SocketServer` and `Processor` of Apache Kafka for what closes a
 //! connection.
@@ -45,8 +46,11 @@ const REQUESTS_IN_FLIGHT_MAX: usize = 64;
 /// Finished responses that wait for one before them hold no more than this and the last of them; then no further
 /// request of the connection is started.
 const RESPONSE_BYTES_MAX: usize = 256 * 1024;
-/// Free space kept in the read buffer of a connection, in bytes.
+/// Free space made in the read buffer of a connection at a time, in bytes, until it has sent a larger frame.
 const READ_CHUNK_BYTES: usize = 16 * 1024;
+/// The same for one that has: the size of its last frame, at most this. Frames of one client are alike, so most arrive in
+/// one read, in a buffer that is just large enough.
+const READ_AHEAD_BYTES_MAX: usize = 128 * 1024;
 /// Frames of which no more than this many bytes have arrived are not charged to [`RequestMemory`].
 const UNACCOUNTED_FRAME_BYTES_MAX: usize = 64 * 1024;
 /// Frames up to this size are copied, so that a parked request does not keep the whole buffer it came in.
@@ -108,6 +112,7 @@ pub(crate) async fn serve(
         stream,
         buffer: BytesMut::new(),
         in_flight: VecDeque::new(),
+        last_frame_bytes: 0,
         memory: Grant::default(),
         read_at: Instant::now(),
         is_gated: false,
@@ -128,6 +133,8 @@ struct Connection<'a> {
     stream: TcpStream,
     buffer: BytesMut,
     in_flight: VecDeque<InFlight>,
+    /// Size of the last whole frame, its prefix included.
+    last_frame_bytes: usize,
     /// Granted for the frame that is arriving now.
     memory: Grant,
     /// When bytes came last.
@@ -178,15 +185,21 @@ impl Connection<'_> {
         let memory = &self.broker.response_memory;
         let (may_read, is_gated) = (self.may_start() && !stop.is_cancelled(), self.is_gated);
         let idle = if self.in_flight.is_empty() { self.idle } else { None };
+        let room = self.room();
         let Self { stream, buffer, in_flight, .. } = self;
         tokio::select! {
             biased;
             response = front(in_flight, memory) => Ok(Step::Respond(response)),
             () = stop.cancelled(), if may_read => Ok(Step::Stop),
             () = memory.room(), if may_read && is_gated => Ok(Step::Room),
-            read = read(stream, buffer), if may_read && !is_gated => read.map(Step::Read),
+            read = read(stream, buffer, room), if may_read && !is_gated => read.map(Step::Read),
             () = sleep(idle), if idle.is_some() => Ok(Step::Idle),
         }
+    }
+
+    /// Free space to make for a frame that is not charged.
+    fn room(&self) -> usize {
+        self.last_frame_bytes.clamp(READ_CHUNK_BYTES, READ_AHEAD_BYTES_MAX)
     }
 
     fn may_start(&self) -> bool {
@@ -236,9 +249,10 @@ impl Connection<'_> {
             self.receive_charged(length).await?;
         }
         if self.buffer.len() < 4 + length {
-            self.buffer.reserve((4 + length - self.buffer.len()).min(READ_CHUNK_BYTES));
+            self.buffer.reserve((4 + length - self.buffer.len()).min(self.room()));
             return Ok(None);
         }
+        self.last_frame_bytes = 4 + length;
         self.slot.active();
         self.buffer.advance(4);
         let frame = self.buffer.split_to(length);
@@ -257,7 +271,7 @@ impl Connection<'_> {
             let missing = 4 + length - self.buffer.len();
             if self.buffer.capacity() == self.buffer.len() {
                 // Doubling keeps a stalled frame at twice what really arrived.
-                let room = missing.min(self.buffer.len().max(READ_CHUNK_BYTES));
+                let room = missing.min(self.buffer.len().max(self.room()));
                 self.broker.request_memory.grow(&mut self.memory, room).await;
                 self.buffer.reserve(room);
             }
@@ -331,10 +345,10 @@ fn outgoing(
 }
 
 /// Makes room only when there is something to read. Cancel safe.
-async fn read(stream: &mut TcpStream, buffer: &mut BytesMut) -> std::io::Result<usize> {
+async fn read(stream: &mut TcpStream, buffer: &mut BytesMut, room: usize) -> std::io::Result<usize> {
     if buffer.capacity() == buffer.len() {
         stream.readable().await?;
-        buffer.reserve(READ_CHUNK_BYTES);
+        buffer.reserve(room);
     }
     stream.read_buf(buffer).await
 }
