@@ -90,8 +90,9 @@ async fn run(mut config: Config, http_listen: &str) -> anyhow::Result<()> {
     tokio::spawn(http::serve(socket, pages.clone(), pages_stop.clone()));
 
     let broker = Broker::open(Arc::new(config), pages.metrics.clone(), &tasks, &stop).await?;
-    server::accept(&broker, bound, &tasks, &stop);
+    // First, so that whoever was served finds its traces on the pages.
     pages.broker.set(broker.clone()).ok();
+    server::accept(&broker, bound, &tasks, &stop);
     tracing::info!(node_id = broker.node_id.0, cluster_id = %broker.cluster_id, "broker started");
 
     let failure = tokio::select! {
