@@ -7,6 +7,7 @@ use std::time::Duration;
 mod configs;
 mod connections;
 mod crash;
+mod directory;
 mod disk_full;
 mod dump;
 mod features;

@@ -6,18 +6,21 @@ use std::ops::RangeInclusive;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use milena_protocol::Request;
 use milena_protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use milena_protocol::messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
 use milena_protocol::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
-use milena_protocol::messages::{ApiVersionsRequest, MetadataRequest};
+use milena_protocol::messages::{
+    ApiVersionsRequest, FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, MetadataRequest,
+};
+use milena_protocol::{ErrorCode, Request};
 use milena_tests::{Flavor, eventually};
 
 use crate::dice::Dice;
+use crate::parked::Parked;
 use crate::side::{Answer, Side};
-use crate::{differences, text};
+use crate::{differences, groups, text};
 
 /// How long both may take to come to the same answer where Apache Kafka acts on metadata a little later.
 const SETTLES_WITHIN: Duration = Duration::from_secs(2);
@@ -32,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) enum Effect {
     /// Nothing: it may be asked again.
     Reads,
+    /// It changes something at once.
+    Writes,
     /// It changes metadata, which a broker of Apache Kafka acts on a little later.
     ChangesMetadata,
 }
@@ -49,6 +54,7 @@ pub(crate) struct Lockstep {
     step: u64,
     versions: BTreeMap<i16, RangeInclusive<i16>>,
     marks: u64,
+    pub(crate) parked: BTreeMap<usize, Parked>,
     /// Requests sent, by API.
     pub(crate) sent: BTreeMap<&'static str, usize>,
     /// Answers that differ on purpose, by difference.
@@ -61,18 +67,20 @@ impl Lockstep {
     pub(crate) fn start(seed: u64) -> anyhow::Result<Self> {
         let theirs = Side::start(Flavor::Kafka)?;
         let ours = Side::start(Flavor::Milena)?;
-        let (sent, excused, mismatches) = Default::default();
+        let (sent, excused, mismatches, parked) = Default::default();
         let versions = BTreeMap::new();
         let mut lockstep =
-            Self { ours, theirs, seed, step: 0, versions, marks: 0, sent, excused, mismatches };
+            Self { ours, theirs, seed, step: 0, versions, marks: 0, sent, excused, mismatches, parked };
         let (ours, theirs) = (advertised(&mut lockstep.ours), advertised(&mut lockstep.theirs));
         for (key, versions) in ours {
             let other = theirs.get(&key).unwrap_or_else(|| panic!("Apache Kafka does not know key {key}"));
             let common = *versions.start().max(other.start())..=*versions.end().min(other.end());
             lockstep.versions.insert(key, common);
         }
-        create_sentinel(&mut lockstep.ours);
-        create_sentinel(&mut lockstep.theirs);
+        for side in [&mut lockstep.ours, &mut lockstep.theirs] {
+            create_sentinel(side);
+            warm_up(side);
+        }
         lockstep.settle();
         Ok(lockstep)
     }
@@ -142,7 +150,7 @@ impl Lockstep {
     /// Judges two answers that are not the same.
     pub(crate) fn note<R: Asked>(&mut self, version: i16, request: &str, (theirs, ours): &(String, String)) {
         let name = R::NAME.trim_end_matches("Request");
-        let exchange = differences::Exchange { api: name, request, theirs };
+        let exchange = differences::Exchange { api: name, request, theirs, ours };
         match differences::excuse(&exchange) {
             Some(difference) => *self.excused.entry(difference).or_default() += 1,
             None => {
@@ -181,7 +189,7 @@ fn ask_one<R: Asked>(
     (request, answer)
 }
 
-fn show<R: Asked>(
+pub(crate) fn show<R: Asked>(
     side: &Side,
     answer: &Answer<R::Response>,
     tidy: &impl Fn(&Side, &mut R::Response),
@@ -215,6 +223,25 @@ fn create_sentinel(side: &mut Side) {
     let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, validate_only: false };
     let Answer::Response(response) = side.exchange(7, &request) else { panic!("no sentinel") };
     assert_eq!(response.topics[0].error_code, 0, "{response:?}");
+}
+
+/// Apache Kafka fetches its first producer ids, and creates the topic of groups, when it is first asked.
+fn warm_up(side: &mut Side) {
+    let request = InitProducerIdRequest { transactional_id: None, ..Default::default() };
+    eventually("a producer id", PATIENCE, || {
+        let Answer::Response(response) = side.exchange(4, &request) else { return None };
+        (response.error_code == 0).then_some(())
+    });
+    for group in groups::GROUPS.iter().chain(groups::ODD_GROUPS).filter(|group| !group.is_empty()) {
+        let find = FindCoordinatorRequest { key: (*group).into(), ..Default::default() };
+        let beat =
+            HeartbeatRequest { group_id: (*group).into(), member_id: "none".into(), ..Default::default() };
+        eventually("a coordinator", PATIENCE, || {
+            let Answer::Response(found) = side.exchange(2, &find) else { return None };
+            let Answer::Response(beaten) = side.exchange(2, &beat) else { return None };
+            (found.error_code == 0 && beaten.error_code == ErrorCode::UnknownMemberId.code()).then_some(())
+        });
+    }
 }
 
 /// The key whose value tells marks apart.

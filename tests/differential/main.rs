@@ -16,7 +16,10 @@ mod cluster;
 mod configs;
 mod dice;
 mod differences;
+mod groups;
 mod lockstep;
+mod parked;
+mod records;
 mod side;
 mod text;
 mod topics;
@@ -39,6 +42,23 @@ const STEPS_BY_WEIGHT: &[(usize, Step)] = &[
     (6, configs::alter),
     (4, configs::replace),
     (3, configs::list),
+    (24, records::produce),
+    (16, records::fetch),
+    (3, records::delete),
+    (12, records::list_offsets),
+    (4, records::epochs),
+    (3, records::init_producer),
+    (4, records::describe_producers),
+    (16, groups::join),
+    (8, groups::sync),
+    (6, groups::heartbeat),
+    (4, groups::leave),
+    (6, groups::describe),
+    (4, groups::list),
+    (2, groups::delete),
+    (8, groups::commit),
+    (8, groups::offsets),
+    (3, groups::delete_offsets),
     (2, cluster::api_versions),
     (3, cluster::describe),
     (4, cluster::log_dirs),

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use milena_protocol::{Request, Uuid, frames};
 use milena_tests::{Flavor, TestBroker, frame};
 
+use crate::parked;
+
 /// Settings of both brokers. Groups never expire within a run, and logs roll within what a run writes.
 const SETTINGS: &[(&str, &str)] = &[
     ("num.partitions", "2"),
@@ -30,6 +32,9 @@ pub(crate) struct Side {
     topic_ids: BTreeMap<String, Uuid>,
     /// Its own words, and those of the comparison.
     words: BTreeMap<String, String>,
+    members: BTreeMap<usize, String>,
+    generations: BTreeMap<&'static str, i32>,
+    clients: BTreeMap<usize, TcpStream>,
 }
 
 impl Side {
@@ -41,7 +46,8 @@ impl Side {
         for port in broker.ports() {
             words.insert(port.to_string(), "<port>".to_owned());
         }
-        Ok(Self { broker, stream, topic_ids: BTreeMap::new(), words })
+        let (topic_ids, members, generations, clients) = Default::default();
+        Ok(Self { broker, stream, topic_ids, words, members, generations, clients })
     }
 
     pub(crate) fn flavor(&self) -> Flavor {
@@ -87,6 +93,58 @@ impl Side {
         }
     }
 
+    /// The member id that was given to the client in `slot`.
+    pub(crate) fn member(&self, slot: usize) -> String {
+        self.members.get(&slot).cloned().unwrap_or_default()
+    }
+
+    /// Remembers the member id of the client in `slot`.
+    pub(crate) fn learn_member(&mut self, slot: usize, member: &str) {
+        if !member.is_empty() && self.members.insert(slot, member.to_owned()).as_deref() != Some(member) {
+            let count =
+                self.words.values().filter(|word| word.starts_with(&format!("<member {slot},"))).count();
+            self.words.insert(member.to_owned(), format!("<member {slot}, {count}>"));
+        }
+    }
+
+    /// The generation in which a client of the group was last.
+    pub(crate) fn generation(&self, group: &str) -> i32 {
+        self.generations.get(group).copied().unwrap_or(1)
+    }
+
+    /// Remembers the generation of a group.
+    pub(crate) fn learn_generation(&mut self, group: &'static str, generation: i32) {
+        self.generations.insert(group, generation);
+    }
+
+    /// Sends a request over the connection of the client in `slot`.
+    pub(crate) fn send_as(&mut self, slot: usize, request: &[u8]) {
+        let address = self.broker.bootstrap();
+        let stream = self
+            .clients
+            .entry(slot)
+            .or_insert_with(|| frame::connect(&address).expect("a broker that listens"));
+        // A connection that breaks here is seen as closed by whoever waits for the answer.
+        stream.write_all(request).ok();
+    }
+
+    /// What has arrived for the client in `slot`: nothing yet, a closed connection, or an answer.
+    pub(crate) fn arrived(&mut self, slot: usize) -> Option<Option<Bytes>> {
+        match parked::poll(self.clients.get_mut(&slot)?) {
+            Ok(None) => None,
+            Ok(Some(frame)) => Some(Some(frame)),
+            Err(_) => {
+                self.hang_up(slot);
+                Some(None)
+            }
+        }
+    }
+
+    /// Ends the connection of the client in `slot`.
+    pub(crate) fn hang_up(&mut self, slot: usize) {
+        self.clients.remove(&slot);
+    }
+
     /// What the comparison calls `word`.
     pub(crate) fn common_name(&self, word: &str) -> String {
         self.words.get(word).cloned().unwrap_or_else(|| word.to_owned())
@@ -112,7 +170,7 @@ impl Side {
         match self.words.get(word) {
             Some(common) => common.clone(),
             None if is_uuid(word) && word != NIL => "<new id>".to_owned(),
-            None if word.strip_prefix("harness-").is_some_and(is_uuid) => "<new member>".to_owned(),
+            None if ends_with_uuid(word) => "<new member>".to_owned(),
             None => word.to_owned(),
         }
     }
@@ -120,11 +178,19 @@ impl Side {
 
 const NIL: &str = "00000000-0000-0000-0000-000000000000";
 
+/// Whether it is a member id: what the client calls itself, and a UUID.
+fn ends_with_uuid(word: &str) -> bool {
+    word.len()
+        .checked_sub(NIL.len())
+        .and_then(|start| word.get(start..))
+        .is_some_and(|end| end != NIL && is_uuid(end))
+}
+
 fn is_uuid(word: &str) -> bool {
     word.len() == NIL.len() && Uuid::parse_str(word).is_ok()
 }
 
-fn decode<R: Request>(bytes: Bytes, version: i16, flavor: Flavor) -> R::Response {
+pub(crate) fn decode<R: Request>(bytes: Bytes, version: i16, flavor: Flavor) -> R::Response {
     let shown = bytes.clone();
     frames::decode_response::<R>(bytes, version)
         .unwrap_or_else(|error| panic!("{} {version} of {flavor:?}: {error} in {shown:?}", R::NAME))

@@ -22,11 +22,8 @@ use crate::side::Side;
 pub(crate) const NAMES: &[&str] = &["alpha", "beta", "gamma", "delta", "fleet.truck.gps", "eta_9"];
 /// Names that no topic may have, that collide with one of [`NAMES`], or that belong to the broker.
 const ODD_NAMES: &[&str] =
-    &["", ".", "..", "no topic", "fleet_truck.gps", "fleet.truck_gps", "käse", "a/b", "eta.9", LONG, LONGER];
-/// As long as a name may be, and one more.
-const LONG: &str = "n23456789n123456789n123456789n123456789n123456789n123456789n123456789n123456789n123456789\
-n123456789n123456789n123456789n123456789n123456789n123456789n123456789n123456789n123456789n123456789\
-n123456789n123456789n123456789n123456789n123456789n123456789";
+    &["", ".", "..", "no topic", "fleet_truck.gps", "fleet.truck_gps", "käse", "a/b", "eta.9", LONGER];
+/// One character longer than a name may be.
 const LONGER: &str = "n23456789n123456789n123456789n123456789n123456789n123456789n123456789n123456789n123456789\
 n123456789n123456789n123456789n123456789n123456789n123456789n123456789n123456789n123456789n123456789\
 n123456789n123456789n123456789n123456789n123456789n1234567890";
@@ -34,6 +31,14 @@ n123456789n123456789n123456789n123456789n123456789n1234567890";
 /// A name: most often one of a topic that may exist.
 pub(crate) fn name(dice: &mut Dice) -> &'static str {
     dice.mostly(NAMES, ODD_NAMES)
+}
+
+/// One or two names.
+pub(crate) fn names(dice: &mut Dice) -> Vec<&'static str> {
+    let mut names = vec![name(dice), name(dice)];
+    names.truncate(dice.of(&[1, 1, 2]));
+    names.dedup();
+    names
 }
 
 /// The same, or a topic of the broker.

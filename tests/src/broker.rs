@@ -21,8 +21,8 @@ use crate::{Process, frame, java, paths};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The cluster id of every test.
 const CLUSTER_ID: &str = "bWlsZW5hLXRlc3RzLTAwMA";
-/// Eligible leader replicas, which both have then or neither.
-const ELR: &str = "eligible.leader.replicas.version=0";
+/// Features that are not built here: neither broker has them, so that one can serve the other's data.
+const WITHOUT: &[&str] = &["eligible.leader.replicas", "group", "transaction", "share", "streams"];
 /// Settings of every test's broker.
 const SETTINGS: &[(&str, &str)] = &[
     ("process.roles", "broker,controller"),
@@ -136,6 +136,12 @@ impl TestBroker {
         self.restart_with(&[])
     }
 
+    /// Starts the other's broker, or its own, on the same data and port.
+    pub fn restart_as(&mut self, flavor: Flavor) -> anyhow::Result<()> {
+        self.flavor = flavor;
+        self.restart()
+    }
+
     /// Starts it again with further settings.
     pub fn restart_with(&mut self, settings: &[(&str, &str)]) -> anyhow::Result<()> {
         self.process.kill();
@@ -204,9 +210,13 @@ fn write_properties(
 }
 
 fn format(directory: &Path) -> anyhow::Result<()> {
-    let properties = directory.join("server.properties");
-    let arguments =
-        ["format", "-t", CLUSTER_ID, "-c", &properties.to_string_lossy(), "--standalone", "--feature", ELR];
+    let properties = directory.join("server.properties").to_string_lossy().into_owned();
+    let mut arguments: Vec<String> =
+        ["format", "-t", CLUSTER_ID, "-c", &properties, "--standalone"].map(str::to_owned).into();
+    for feature in WITHOUT {
+        arguments.extend(["--feature".to_owned(), format!("{feature}.version=0")]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     java::tool("kafka.tools.StorageTool", &arguments).map(drop)
 }
 

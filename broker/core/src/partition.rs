@@ -271,7 +271,7 @@ impl Replica {
 /// `FENCED_LEADER_EPOCH` where the client is behind, `UNKNOWN_LEADER_EPOCH` where it is ahead,
 /// `NOT_LEADER_OR_FOLLOWER`.
 pub fn check_leader(believed: LeaderEpoch, known: LeaderEpoch, is_leader: bool) -> Result<(), ErrorCode> {
-    if believed.0 >= 0 && believed < known {
+    if believed != LeaderEpoch::NONE && believed < known {
         return Err(ErrorCode::FencedLeaderEpoch);
     }
     if believed.0 >= 0 && believed > known {

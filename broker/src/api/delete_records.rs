@@ -28,12 +28,13 @@ pub(crate) async fn handle(
     request: DeleteRecordsRequest,
 ) -> Answer<DeleteRecordsResponse> {
     // Records that are produced after this request are not its business.
-    let plans: Vec<_> = request.topics.iter().flat_map(|topic| plan_topic(broker, topic)).collect();
+    let wanted: Vec<_> = request.topics.into_iter().filter(|topic| !topic.partitions.is_empty()).collect();
+    let plans: Vec<_> = wanted.iter().flat_map(|topic| plan_topic(broker, topic)).collect();
     let partitions = broker.partitions.clone();
     let moved = tokio::task::spawn_blocking(move || partitions.move_starts(plans)).await;
     let Ok(moved) = moved else { return Answer::Close("DeleteRecords did not end".to_owned()) };
     let mut moved = moved.into_iter();
-    let topics = request.topics.into_iter().map(|topic| DeleteRecordsTopicResult {
+    let topics = wanted.into_iter().map(|topic| DeleteRecordsTopicResult {
         name: topic.name,
         partitions: topic.partitions.iter().zip(&mut moved).map(answer).collect(),
     });

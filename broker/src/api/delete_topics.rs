@@ -5,6 +5,7 @@
 //! - `delete.topic.enable=false` is TOPIC_DELETION_DISABLED, INVALID_REQUEST below version 3.
 //! - Every topic is accepted or refused by itself; one that is named twice is INVALID_REQUEST the second time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytestring::ByteString;
@@ -28,8 +29,25 @@ pub(crate) async fn handle(
     let wanted: Vec<_> = request.topics.into_iter().chain(by_name).collect();
     let mut responses = Vec::with_capacity(wanted.len());
     let mut topics = Vec::with_capacity(wanted.len());
-    for state in wanted {
+    let mut counts = BTreeMap::<_, usize>::new();
+    for state in &wanted {
+        *counts.entry((state.name.clone(), state.topic_id)).or_default() += 1;
+    }
+    for state in wanted.iter().cloned() {
+        // What is named twice is refused once.
+        let twice = match counts.get_mut(&(state.name.clone(), state.topic_id)) {
+            Some(count) if *count > 1 => {
+                *count = 0;
+                true
+            }
+            Some(0) => continue,
+            _ => false,
+        };
         match reference(&state) {
+            Ok(_) if twice => {
+                let refusal = Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic.");
+                responses.push(result(state.name, state.topic_id, Some(refusal), context.version));
+            }
             Ok(reference) => topics.push(reference),
             Err(refusal) => {
                 responses.push(result(state.name, state.topic_id, Some(refusal), context.version))

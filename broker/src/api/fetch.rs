@@ -183,18 +183,22 @@ fn endpoints(image: &MetadataImage, context: &RequestContext, mut leaders: Vec<N
     leaders.into_iter().filter_map(endpoint).collect()
 }
 
+fn is_unknown(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId | ErrorCode::InconsistentTopicId
+    )
+}
+
 fn is_moved(code: i16) -> bool {
     code == ErrorCode::NotLeaderOrFollower.code() || code == ErrorCode::FencedLeaderEpoch.code()
 }
 
 fn answer(partition: PartitionIndex, result: Result<Read, ErrorCode>, read_committed: bool) -> PartitionData {
-    let data = PartitionData {
-        partition_index: partition.0,
-        aborted_transactions: read_committed.then(Vec::new),
-        ..PartitionData::default()
-    };
+    let data = PartitionData { partition_index: partition.0, ..PartitionData::default() };
     match result {
         Ok(read) => PartitionData {
+            aborted_transactions: read_committed.then(Vec::new),
             high_watermark: read.high_watermark.0,
             last_stable_offset: read.high_watermark.0,
             log_start_offset: read.log_start_offset.0,
@@ -208,6 +212,8 @@ fn answer(partition: PartitionIndex, result: Result<Read, ErrorCode>, read_commi
         Err(code) => PartitionData {
             error_code: code.code(),
             high_watermark: -1,
+            // Empty where the partition is not known, null where it could not be read.
+            aborted_transactions: is_unknown(code).then(Vec::new),
             records: Some(Records::EMPTY),
             ..data
         },

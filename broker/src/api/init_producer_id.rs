@@ -29,6 +29,10 @@ pub(crate) async fn handle(
     match request.transactional_id {
         Some(id) if id.is_empty() => return refused(ErrorCode::InvalidRequest),
         Some(_) => return refused(unbuilt::TRANSACTION),
+        // Both are known to a producer, or neither.
+        None if (request.producer_id == -1) != (request.producer_epoch == -1) => {
+            return refused(ErrorCode::InvalidRequest);
+        }
         None => {}
     }
     match broker.partitions.next_producer_id(&broker.quorum).await {

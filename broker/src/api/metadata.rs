@@ -59,7 +59,9 @@ fn respond(
     mut topics: Vec<MetadataResponseTopic>,
 ) -> MetadataResponse {
     if request.include_topic_authorized_operations {
-        for topic in &mut topics {
+        let is_known =
+            |topic: &&mut MetadataResponseTopic| topic.error_code != ErrorCode::UnknownTopicId.code();
+        for topic in topics.iter_mut().filter(is_known) {
             topic.topic_authorized_operations = authorized_operations::TOPIC;
         }
     }

@@ -117,10 +117,6 @@ impl Controller {
             ResourceType::ClientMetrics if name.is_empty() => {
                 invalid("Default client metrics resources are not allowed.".to_owned())
             }
-            ResourceType::Topic => {
-                topic_name::validate(name).map_err(|m| Refusal::new(ErrorCode::InvalidTopicException, m))?;
-                Ok(ConfigResource::new(kind, name.clone()))
-            }
             ResourceType::Broker if !name.is_empty() && name.parse::<u32>().is_err() => {
                 invalid(format!("Node id must be an integer, but it is: {name}"))
             }
@@ -229,7 +225,7 @@ fn apply(resource: &ConfigResource, config: &AlterableConfig, values: &mut Value
         Some(Operation::Set) => values.insert(name.clone(), value),
         Some(Operation::Delete) => values.remove(name),
         Some(operation @ (Operation::Append | Operation::Subtract)) => {
-            let key = key(resource, name).filter(|key| key.value_type == Type::List).ok_or_else(|| {
+            let key = key(resource, name).filter(|key| is_splittable(resource, key)).ok_or_else(|| {
                 let message =
                     format!("Can't {} to key {name} because its type is not LIST.", operation.name());
                 Refusal::new(ErrorCode::InvalidConfig, message)
@@ -240,6 +236,12 @@ fn apply(resource: &ConfigResource, config: &AlterableConfig, values: &mut Value
         None => None,
     };
     Ok(())
+}
+
+/// Only lists of topics and brokers grow and shrink by entries, as in Apache Kafka.
+fn is_splittable(resource: &ConfigResource, key: &Key) -> bool {
+    matches!(resource.resource_type, ResourceType::Topic | ResourceType::Broker)
+        && key.value_type == Type::List
 }
 
 fn combined(current: &str, change: &str, operation: Operation) -> String {
@@ -262,7 +264,11 @@ fn validate(
     let invalid = |code: ErrorCode| move |error: crate::config::ConfigError| Refusal::new(code, error.0);
     let pairs = values.iter().map(|(name, value)| (&**name, &**value));
     match resource.resource_type {
-        ResourceType::Topic => topic::validate(pairs).map_err(invalid(ErrorCode::InvalidConfig)),
+        ResourceType::Topic => {
+            let name = topic_name::validate(&resource.name);
+            name.map_err(|message| Refusal::new(ErrorCode::InvalidTopicException, message))?;
+            topic::validate(pairs).map_err(invalid(ErrorCode::InvalidConfig))
+        }
         ResourceType::Group => group::validate(pairs).map_err(invalid(ErrorCode::InvalidConfig)),
         ResourceType::ClientMetrics => {
             client_metrics::validate(pairs).map_err(|(code, error)| Refusal::new(code, error.0))

@@ -1,5 +1,7 @@
 //! Partitions of new and of growing topics: manual assignments, placement, the first leader.
 
+use std::collections::BTreeSet;
+
 use bytestring::ByteString;
 use milena_protocol::messages::create_partitions::CreatePartitionsTopic;
 use milena_protocol::messages::metadata_records::{MetadataRecord, PartitionRecord};
@@ -35,7 +37,9 @@ impl Controller {
     ) -> Decision {
         let mut records = Vec::new();
         let mut results: Vec<(ByteString, Result<(), Refusal>)> = Vec::with_capacity(topics.len());
-        for topic in topics {
+        let mut named = BTreeSet::new();
+        // What is named twice is refused once.
+        for topic in topics.iter().filter(|topic| named.insert(&topic.name)) {
             let result = if topics.iter().filter(|other| other.name == topic.name).count() > 1 {
                 Err(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
             } else {
