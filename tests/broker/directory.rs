@@ -288,7 +288,7 @@ fn data_directory_of_apache_kafka_is_served_as_it_is_and_goes_back() {
     let written = 12;
     eventually("a compacted log", PATIENCE, || {
         let batches = client.batches("compacted");
-        let records: usize = batches.iter().map(|batch| batches_records(batch)).sum();
+        let records: usize = batches.iter().map(batches_records).sum();
         (records < written).then_some(())
     });
     let theirs = client.view();

@@ -21,11 +21,14 @@ const WAITS_AFTER: Duration = Duration::from_millis(60);
 /// What came back on a client's connection; `None` where it was closed.
 type Arrived = Option<Bytes>;
 
+/// Compares what arrived from Apache Kafka and from Milena, as far as it did.
+type Judge = Box<dyn FnOnce(&mut Lockstep, [Option<Arrived>; 2])>;
+
 /// A request that neither or one has answered.
 pub(crate) struct Parked {
     /// Of Apache Kafka, then of Milena.
     arrived: [Option<Arrived>; 2],
-    judge: Box<dyn FnOnce(&mut Lockstep, [Option<Arrived>; 2])>,
+    judge: Judge,
 }
 
 impl Lockstep {
