@@ -153,6 +153,8 @@ pub struct Log {
     scanned_bytes: u64,
     repair: Option<Repair>,
     condemned: Mutex<Condemned>,
+    /// A sync failed, and none succeeds any more. Held while syncing; taken before `writer`.
+    has_failed: Mutex<bool>,
     writer: Mutex<Writer>,
 }
 

@@ -7,6 +7,8 @@
 //!
 //! A recovery point promises more than records: the start after a crash trusts indexes and epochs below it.
 
+use std::io;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use milena_protocol::Offset;
@@ -35,8 +37,26 @@ impl Log {
     /// Makes everything that was appended before the call durable.
     ///
     /// # Errors
-    /// Of the disk. What was not durable before must then be taken as lost: the kernel reports a failed write once.
+    /// Of the disk. What was not durable before must be taken as lost after a failed sync, and every later call fails.
     pub fn flush(&self) -> Result<(), StorageError> {
+        self.syncing(|| self.flush_alone())
+    }
+
+    /// One at a time, and none after one that failed: the kernel reports a failed write once, to whoever syncs next.
+    pub(super) fn syncing(
+        &self,
+        sync: impl FnOnce() -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let mut has_failed = self.has_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *has_failed {
+            return Err(io::Error::other("an earlier sync failed")).context("sync", &self.folder);
+        }
+        let done = sync();
+        *has_failed = done.as_ref().is_err_and(StorageError::is_sync);
+        done
+    }
+
+    fn flush_alone(&self) -> Result<(), StorageError> {
         let truncations = self.truncations.load(Ordering::Acquire);
         let (durable, indexed) = (self.durable_end(), self.recovery_point());
         let segments = self.segments.load_full();
@@ -66,7 +86,7 @@ impl Log {
     /// # Errors
     /// As there.
     pub fn checkpoint(&self) -> Result<(), StorageError> {
-        self.checkpoint_with(Index::sync_written, Index::sync_written)
+        self.syncing(|| self.checkpoint_with(Index::sync_written, Index::sync_written))
     }
 
     fn checkpoint_with(
@@ -84,7 +104,7 @@ impl Log {
             let end = active.end();
             (active, end)
         };
-        self.flush()?;
+        self.flush_alone()?;
         sync_offsets(&active.offsets)?;
         sync_times(&active.times)?;
         aborted::sync(&*self.disk, &active.path.with_extension(aborted::EXTENSION))?;
@@ -107,7 +127,7 @@ impl Log {
             return self.flush();
         }
         self.active().cut_excess()?;
-        self.checkpoint_with(Index::sync, Index::sync)
+        self.syncing(|| self.checkpoint_with(Index::sync, Index::sync))
     }
 
     /// Writes everything that [`Log::close`] would, and syncs nothing: for an owner of many logs, who syncs the disk as a
@@ -151,7 +171,7 @@ impl Log {
         }
     }
 
-    /// Another flush that finds the same change must sync too: it may not count on one that has not ended, or failed.
+    /// A change counts as durable once its sync has ended well. To be called by [`Log::syncing`].
     pub(super) fn sync_names(&self) -> Result<(), StorageError> {
         once(&self.names_changed, &self.names_synced, || {
             self.disk.sync_dir(&self.folder).context("sync folder", &self.folder)?;

@@ -72,6 +72,7 @@ pub(super) fn open(
         scanned_bytes,
         repair,
         condemned: Mutex::default(),
+        has_failed: Mutex::default(),
         writer: Mutex::new(writer),
     })
 }

@@ -7,12 +7,15 @@ use milena_protocol::{ProducerEpoch, ProducerId, Records};
 use proptest::prelude::*;
 
 use super::*;
-use crate::disk::{LazyDisk, MemDisk, Open, Survival};
+use crate::disk::{Call, LazyDisk, MemDisk, Open, Survival};
 use crate::producers::ProducerEntry;
 
 const FOLDER: &str = "/data/truck_gps-0";
 /// Fewer than one segment has.
 const OPEN_FILES_MAX: usize = 2;
+/// EIO and EMFILE.
+const INPUT_OUTPUT_ERROR: i32 = 5;
+const TOO_MANY_OPEN_FILES: i32 = 24;
 const START: i64 = 1_700_000_000_000;
 
 fn mk_config() -> LogConfig {
@@ -202,15 +205,47 @@ fn refused_append_leaves_nothing_in_a_finished_segment() {
 }
 
 #[test]
-fn folder_is_synced_again_after_a_flush_that_failed() {
+fn folder_is_synced_again_where_it_could_not_be_opened() {
     let disk = MemDisk::new();
     let log = mk_filled(&disk, 1);
-    disk.fail_after(1);
-    log.flush().unwrap_err();
-    disk.fail_after(100_000);
+    disk.refuse(Call::Sync, Some(TOO_MANY_OPEN_FILES));
+    log.sync_names().unwrap_err();
+    disk.refuse(Call::Sync, None);
     let before = disk.changes();
     log.flush().unwrap();
     assert_eq!(disk.changes() - before, 3, "the segment, its folder and the folder above");
+}
+
+#[test]
+fn after_a_sync_that_failed_nothing_becomes_durable() {
+    for sync in [Log::flush, Log::checkpoint] {
+        let disk = MemDisk::new();
+        let log = mk_filled(&disk, 1);
+        log.flush().unwrap();
+        let durable = log.durable_end();
+        append(&log, 1, 0).unwrap();
+        disk.refuse(Call::Sync, Some(TOO_MANY_OPEN_FILES));
+        assert!(!sync(&log).unwrap_err().is_sync(), "nothing was tried");
+        disk.refuse(Call::Sync, Some(INPUT_OUTPUT_ERROR));
+        sync(&log).unwrap_err();
+        disk.refuse(Call::Sync, None);
+        for again in [Log::flush, Log::checkpoint, Log::close] {
+            assert!(again(&log).unwrap_err().is_sync(), "the kernel reports a failed write once");
+        }
+        assert_eq!(log.durable_end(), durable);
+    }
+}
+
+#[test]
+fn flush_that_waited_for_one_that_failed_fails_too() {
+    let log = mk_filled(&MemDisk::new(), 1);
+    std::thread::scope(|scope| {
+        let mut has_failed = log.has_failed.lock().unwrap();
+        let second = scope.spawn(|| log.flush());
+        *has_failed = true;
+        drop(has_failed);
+        assert!(second.join().unwrap().unwrap_err().is_sync());
+    });
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Log {
             self.segments.store(Arc::new(list));
             self.names_changed.fetch_add(1, Ordering::AcqRel);
         }
-        self.sync_names()?;
+        self.syncing(|| self.sync_names())?;
         self.sweep_unless_delayed()?;
         let is_gone = |at| at > cleaned.base_offset && at < cleaned.end;
         self.remove_producer_snapshots(is_gone)?;
