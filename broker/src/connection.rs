@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::future::BoxFuture;
 use milena_protocol::{Encoder, frames};
 use tokio::io::AsyncReadExt;
@@ -283,7 +283,8 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Reads once. Only the client's time counts against its patience, not the wait for memory.
+    /// Reads once, and nothing beyond the frame: a byte of the next one would keep the whole buffer. Only the client's time
+    /// counts against its patience, not the wait for memory.
     async fn receive(&mut self, length: usize, patience: &mut Patience) -> Result<usize, Close> {
         loop {
             let terms = if self.broker.request_memory.is_wanted() { PRESSED } else { ARRIVAL };
@@ -291,7 +292,9 @@ impl Connection<'_> {
                 return Err(Close::because(format!("frame of {length} bytes took too long to arrive")));
             };
             let started = Instant::now();
-            let read = timeout(wait, self.stream.read_buf(&mut self.buffer)).await;
+            let missing = 4 + length - self.buffer.len();
+            let mut rest = (&mut self.buffer).limit(missing);
+            let read = timeout(wait, self.stream.read_buf(&mut rest)).await;
             let bytes = read.as_ref().map_or(0, |read| *read.as_ref().unwrap_or(&0));
             patience.moved(started.elapsed(), bytes, terms);
             if let Ok(read) = read {

@@ -13,7 +13,7 @@ use milena_protocol::messages::incremental_alter_configs::{
 };
 use milena_protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use milena_protocol::messages::{ApiVersionsRequest, MetadataRequest};
-use milena_protocol::{ErrorCode, Records};
+use milena_protocol::{ErrorCode, Records, frames};
 use milena_tests::{Flavor, TestBroker, eventually, frame};
 
 use crate::PATIENCE;
@@ -204,14 +204,47 @@ fn senders_that_stall_give_way_to_others() {
         })
         .collect();
     let started = Instant::now();
-    let records = Some(Records::Bytes(Bytes::from(vec![0; 5_000_000])));
+    let mut stream = served_at_last(&broker.bootstrap());
+    stream.write_all(&produce_to_nobody(5_000_000)).unwrap();
+    assert_refused(&mut stream);
+    assert!(started.elapsed() < Duration::from_secs(15), "the answer took {:?}", started.elapsed());
+    drop(stalled);
+}
+
+/// The buffer of a request that was answered is given back, also where the next request has begun behind it.
+#[test]
+fn answered_requests_keep_no_memory() {
+    const BYTES_EACH: usize = 50_000_000;
+    const RESIDENT_BYTES_MAX: u64 = 150_000_000;
+    let mut broker = TestBroker::start_with(Flavor::Milena, &[]).unwrap();
+    let mut request = produce_to_nobody(BYTES_EACH);
+    request.push(0);
+    let streams: Vec<_> = (0..6)
+        .map(|_| {
+            let mut stream = served_at_last(&broker.bootstrap());
+            stream.write_all(&request).unwrap();
+            assert_refused(&mut stream);
+            stream
+        })
+        .collect();
+    eventually("memory to be given back", PATIENCE, || {
+        (broker.process().resident_bytes() < RESIDENT_BYTES_MAX).then_some(())
+    });
+    drop(streams);
+}
+
+/// Produces so many bytes to a topic that is not there.
+fn produce_to_nobody(bytes: usize) -> Vec<u8> {
+    let records = Some(Records::Bytes(Bytes::from(vec![0; bytes])));
     let data = PartitionProduceData { index: 0, records };
     let topic = TopicProduceData { name: "t".into(), partition_data: vec![data], ..Default::default() };
     let produce = ProduceRequest { acks: 1, topic_data: vec![topic], ..Default::default() };
-    let mut stream = served_at_last(&broker.bootstrap());
-    let answer = frame::exchange(&mut stream, 9, &produce).unwrap();
+    frame::request_bytes(7, 9, &produce).to_vec()
+}
+
+fn assert_refused(stream: &mut TcpStream) {
+    let answer = frame::read_frame(stream).unwrap();
+    let answer = frames::decode_response::<ProduceRequest>(answer, 9).unwrap();
     let code = answer.responses[0].partition_responses[0].error_code;
     assert_eq!(ErrorCode::from(code), ErrorCode::UnknownTopicOrPartition);
-    assert!(started.elapsed() < Duration::from_secs(15), "the answer took {:?}", started.elapsed());
-    drop(stalled);
 }

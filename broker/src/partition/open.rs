@@ -80,9 +80,13 @@ impl Partition {
         })
     }
 
-    /// Writes what the next start needs to read nothing, once the disk is synced.
+    /// Stops leading for good and writes what the next start needs to read nothing, once the disk is synced.
     pub(crate) fn close(&self) -> Result<(), StorageError> {
-        let state = self.lock();
+        let mut state = self.lock();
+        // A connection that did not drain may still bring records: behind the end that is noted now, nobody would see them.
+        let epoch = state.leader_epoch();
+        state.resign(epoch);
+        self.publish(&state);
         if !self.log.was_written() {
             return Ok(());
         }

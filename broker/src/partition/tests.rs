@@ -83,6 +83,15 @@ async fn produced_records_are_committed_and_read() {
 }
 
 #[test]
+fn closed_partition_takes_no_records() {
+    let disk = MemDisk::new();
+    let partition = mk_partition(&disk, |_| {});
+    assert_eq!(produce(&partition, 0, &["a"]), Ok(0));
+    partition.close().unwrap();
+    assert_eq!(produce(&partition, 1, &["b"]), Err(ErrorCode::NotLeaderOrFollower));
+}
+
+#[test]
 fn retries_survive_a_crash_and_a_stop_in_order() {
     let disk = MemDisk::new();
     let partition = mk_partition(&disk, |config| config.segment_bytes = 400);
