@@ -47,10 +47,10 @@ impl Partition {
     pub(crate) fn flush_if_old(&self) -> Result<(), StorageError> {
         let flushed_at = Timestamp(self.flushed_at.load(Ordering::Relaxed));
         let is_finished = self.log.recovery_point() < self.log.active_base_offset();
-        let is_due = || {
-            self.progress().held_from.is_some() || now().ms_since(flushed_at) >= self.config.load().flush_ms
-        };
-        if is_finished || self.log.durable_end() < self.log.end_offset() && is_due() {
+        // A checkpoint may have made durable what waits.
+        let is_held = self.progress().held_from.is_some();
+        let is_old = || now().ms_since(flushed_at) >= self.config.load().flush_ms;
+        if is_finished || is_held || self.log.durable_end() < self.log.end_offset() && is_old() {
             self.flush()?;
         }
         Ok(())

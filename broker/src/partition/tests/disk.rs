@@ -72,6 +72,25 @@ async fn failed_sync_is_an_error_to_all_who_wait_and_ends_the_partition() {
     assert_eq!(values_after_power_loss(&disk), ["a"]);
 }
 
+#[test]
+fn records_that_a_checkpoint_made_durable_do_not_wait_for_another_append() {
+    let one_thread = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    one_thread.block_on(async {
+        let disk = MemDisk::new();
+        let partition = mk_partition(&disk, |config| config.flush_messages = 1);
+        disk.refuse(Call::Sync, Some(Errno::MFILE.raw_os_error()));
+        let waits = append(&partition, 0, "a").unwrap();
+        // After the flush, on the same thread.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+        assert!(partition.durable(&waits).now_or_never().is_none(), "the flush opened no file");
+        disk.refuse(Call::Sync, None);
+        partition.synced(partition.log.checkpoint()).unwrap();
+        partition.flush_if_old().unwrap();
+        assert_eq!(partition.durable(&waits).now_or_never(), Some(Ok(())));
+        assert_eq!(partition.committed(&waits).now_or_never(), Some(Ok(())));
+    });
+}
+
 #[tokio::test]
 async fn full_disk_refuses_appends_keeps_what_was_acknowledged_and_goes_on() {
     for call in [Call::Write, Call::Open, Call::Rename] {
