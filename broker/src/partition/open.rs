@@ -132,6 +132,7 @@ impl Partition {
         let mut is_retired = self.is_retired.lock().unwrap_or_else(PoisonError::into_inner);
         *is_retired = true;
         self.resign(self.progress().leader_epoch);
+        self.log.retire();
         take(self.log.folder())
     }
 

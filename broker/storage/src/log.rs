@@ -13,7 +13,7 @@
 //! Source: `UnifiedLog`, `LogSegment` and `LogLoader` of Apache Kafka, for the files and when they change.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -155,6 +155,8 @@ pub struct Log {
     condemned: Mutex<Condemned>,
     /// A sync failed, and none succeeds any more. Held while syncing; taken before `writer`.
     has_failed: Mutex<bool>,
+    /// The folder's name may belong to another log by now. Set under the lock of `writer`.
+    is_retired: AtomicBool,
     writer: Mutex<Writer>,
 }
 

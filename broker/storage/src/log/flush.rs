@@ -163,6 +163,12 @@ impl Log {
         self.lock().is_resumed
     }
 
+    /// Gives the folder's name up, which may go to another log. A flush that runs or comes later leaves its epochs alone.
+    pub fn retire(&self) {
+        let _writer = self.lock();
+        self.is_retired.store(true, Ordering::Release);
+    }
+
     /// Moves `point` up to `offset`, unless the log was cut meanwhile: what is below may then be other records.
     fn reach(&self, point: &AtomicI64, offset: Offset, truncations: u64) {
         let _writer = self.lock();
@@ -186,6 +192,9 @@ impl Log {
         once(&self.epochs_changed, &self.epochs_synced, || {
             // A change in between writes the file again, and would be undone.
             let _writer = self.lock();
+            if self.is_retired.load(Ordering::Acquire) {
+                return Ok(());
+            }
             epochs::save(&*self.disk, &self.folder, &self.epochs.load(), true)
         })
     }

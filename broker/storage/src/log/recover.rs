@@ -7,7 +7,7 @@
 //! removed; indexes and epochs beyond the recovery point are made again.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -73,6 +73,7 @@ pub(super) fn open(
         repair,
         condemned: Mutex::default(),
         has_failed: Mutex::default(),
+        is_retired: AtomicBool::new(false),
         writer: Mutex::new(writer),
     })
 }

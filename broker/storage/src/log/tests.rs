@@ -249,6 +249,20 @@ fn flush_that_waited_for_one_that_failed_fails_too() {
 }
 
 #[test]
+fn flush_of_a_retired_log_leaves_the_epochs_of_its_namesake_alone() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 30);
+    log.retire();
+    log.disk.rename(Path::new(FOLDER), Path::new("/data/truck_gps-0.f00d-delete")).unwrap();
+    let namesake = Log::open(log.disk.clone(), Path::new(FOLDER), mk_config(), Opening::default()).unwrap();
+    append(&namesake, 1, 7).unwrap();
+    log.checkpoint().unwrap();
+    log.flush().unwrap();
+    let epochs = disk.read(&Path::new(FOLDER).join("leader-epoch-checkpoint")).unwrap();
+    assert_eq!(String::from_utf8(epochs).unwrap(), "0\n1\n7 0\n");
+}
+
+#[test]
 fn index_of_an_emptied_segment_is_made_again() {
     let disk = MemDisk::new();
     mk_filled(&disk, 10).close().unwrap();
