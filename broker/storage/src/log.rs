@@ -174,6 +174,8 @@ struct Writer {
     first_timestamp: Option<Timestamp>,
     /// When the active segment was made or opened.
     opened: Timestamp,
+    /// The base of a segment whose roll has begun and not ended. Nothing is appended while its files are there.
+    half_made: Option<Offset>,
 }
 
 impl Log {

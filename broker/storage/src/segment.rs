@@ -234,15 +234,20 @@ impl Segment {
 
     /// Removes the files. Readers that hold the segment go on reading.
     pub(crate) fn remove(&self, disk: &dyn Disk) -> Result<(), StorageError> {
-        // The log goes last, so that a crash in between leaves a segment whose indexes are made again.
-        EXTENSIONS.iter().try_for_each(|extension| {
-            let path = self.path.with_extension(extension);
-            match disk.remove_file(&path) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-                removed => removed.context("remove", &path),
-            }
-        })
+        remove_files(disk, &self.path)
     }
+}
+
+/// Removes the files of the segment whose log is at `path`, as far as they are there.
+pub(crate) fn remove_files(disk: &dyn Disk, path: &Path) -> Result<(), StorageError> {
+    // The log goes last, so that a crash in between leaves a segment whose indexes are made again.
+    EXTENSIONS.iter().try_for_each(|extension| {
+        let path = path.with_extension(extension);
+        match disk.remove_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.context("remove", &path),
+        }
+    })
 }
 
 /// Bytes of a batch, which never exceeds the 2 GiB of a segment.

@@ -11,7 +11,7 @@ use milena_protocol::{Offset, Timestamp};
 use super::{Appended, Log, LogConfig, Placed, Writer};
 use crate::error::{Context, StorageError};
 use crate::index::{Entry, OffsetEntry, TimeEntry};
-use crate::segment::{Segment, SegmentEnd, batch_size};
+use crate::segment::{self, Segment, SegmentEnd, batch_size, segment_path};
 
 /// The largest segment, in bytes: positions in the index are signed 32 bit numbers to Apache Kafka.
 const SEGMENT_BYTES_LIMIT: u64 = i32::MAX as u64;
@@ -27,6 +27,7 @@ impl Log {
             return Ok(Appended { end_offset: self.end_offset(), rolled_at: None });
         };
         self.check_order(batches)?;
+        self.remove_half_made(&mut writer)?;
         writer.resume_once(&self.active())?;
         let end_offset = last.base_offset + (i64::from(last.batch.header().last_offset_delta) + 1);
         let bytes = batches.iter().map(|placed| placed.batch.size_bytes() as u64).sum();
@@ -126,6 +127,8 @@ impl Log {
         writer.resume_once(&active)?;
         writer.seal(&active)?;
         active.cut_excess()?;
+        self.remove_half_made(writer)?;
+        writer.half_made = Some(base_offset);
         let segment = Arc::new(Segment::make(&*self.disk, &self.folder, base_offset)?);
         if writer.config.preallocate {
             segment.reserve(writer.config.segment_bytes)?;
@@ -135,7 +138,18 @@ impl Log {
         self.segments.store(Arc::new(segments));
         self.names_changed.fetch_add(1, Ordering::AcqRel);
         writer.begin(now);
+        writer.half_made = None;
         Ok(segment)
+    }
+
+    /// Removes what a failed roll has left: by its name, the next start would take it for where the segment before ends.
+    pub(super) fn remove_half_made(&self, writer: &mut Writer) -> Result<(), StorageError> {
+        if let Some(base_offset) = writer.half_made {
+            segment::remove_files(&*self.disk, &segment_path(&self.folder, base_offset, "log"))?;
+            self.names_changed.fetch_add(1, Ordering::AcqRel);
+            writer.half_made = None;
+        }
+        Ok(())
     }
 }
 

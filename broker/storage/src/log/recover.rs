@@ -311,6 +311,7 @@ impl Writer {
             max_timestamp: (Timestamp(-1), Offset(-1)),
             first_timestamp: None,
             opened: now,
+            half_made: None,
         }
     }
 

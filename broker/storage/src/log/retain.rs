@@ -104,6 +104,7 @@ impl Log {
             return Ok(true);
         }
         let mut writer = self.lock();
+        self.remove_half_made(&mut writer)?;
         writer.resume_once(&self.active())?;
         self.truncations.fetch_add(1, Ordering::AcqRel);
         let segments = self.segments.load_full();
@@ -132,6 +133,7 @@ impl Log {
     /// Of the disk. The log must then be opened again.
     pub fn truncate_fully(&self, offset: Offset) -> Result<(), StorageError> {
         let mut writer = self.lock();
+        self.remove_half_made(&mut writer)?;
         self.truncations.fetch_add(1, Ordering::AcqRel);
         let removed = self.segments.load_full();
         // The new segment may have the name of an old one.

@@ -237,6 +237,41 @@ fn after_a_sync_that_failed_nothing_becomes_durable() {
 }
 
 #[test]
+fn roll_that_failed_at_any_step_hides_nothing_of_what_is_appended_later() {
+    let rolls: [fn(&Log) -> bool; 3] = [
+        |log| append(log, 100, 0).is_ok(),
+        |log| log.begin_segment(Timestamp(START)).is_ok(),
+        |log| {
+            let all = Retention { age_ms_max: Some(0), bytes_max: None };
+            log.delete_old(Timestamp(START + 1_000), all, log.end_offset()).is_ok()
+        },
+    ];
+    for (roll, preallocate) in rolls.into_iter().flat_map(|roll| [(roll, false), (roll, true)]) {
+        for step in 0.. {
+            let disk = MemDisk::new();
+            let log = mk_filled(&disk, 5);
+            log.set_config(LogConfig { preallocate, ..mk_config() });
+            disk.fail_after(step);
+            let is_done = roll(&log);
+            disk.fail_after(u64::MAX >> 1);
+            let start = log.start_offset().0;
+            append(&log, 2, 0).unwrap();
+            append(&log, 3, 0).unwrap();
+            assert_holds_exactly(&log, start);
+            let killed = open(&disk.crash(Survival::All), Opening::default());
+            let stopped = open(&disk, stop(&log));
+            for opened in [&killed, &stopped] {
+                assert_eq!(opened.end_offset(), log.end_offset(), "step {step}");
+                assert_holds_exactly(opened, start);
+            }
+            if is_done {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
 fn flush_that_waited_for_one_that_failed_fails_too() {
     let log = mk_filled(&MemDisk::new(), 1);
     std::thread::scope(|scope| {
