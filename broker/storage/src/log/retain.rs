@@ -30,17 +30,20 @@ impl Log {
         retention: Retention,
         high_watermark: Offset,
     ) -> Result<usize, StorageError> {
-        let removed = {
+        let (removed, rolled) = {
             let mut writer = self.lock();
-            let count = self.count_old(now, retention, high_watermark)?;
+            let mut count = self.count_old(now, retention, high_watermark)?;
+            let mut rolled = Ok(());
             if count == self.segment_count() {
-                self.roll(&mut writer, self.end_offset(), now)?;
+                rolled = self.roll(&mut writer, self.end_offset(), now).map(drop);
+                // A full disk may have no room for a new segment before the others are gone.
+                count -= usize::from(rolled.is_err());
             }
-            self.unlist_first(count)?
+            (self.unlist_first(count), rolled)
         };
         // Large files take their time to go; appends do not wait for that.
         self.remove(&removed)?;
-        Ok(removed.len())
+        rolled.map(|()| removed.len())
     }
 
     fn count_old(
@@ -85,7 +88,7 @@ impl Log {
             }
             self.start_offset.fetch_max(offset.0, Ordering::AcqRel);
             let segments = self.segments.load_full();
-            self.unlist_first(segments.iter().skip(1).take_while(|next| next.base_offset <= offset).count())?
+            self.unlist_first(segments.iter().skip(1).take_while(|next| next.base_offset <= offset).count())
         };
         self.remove(&removed)
     }
@@ -180,7 +183,7 @@ impl Log {
     }
 
     /// Takes the first `count` segments out of the log; the caller holds the lock and removes the files.
-    fn unlist_first(&self, count: usize) -> Result<Vec<Arc<Segment>>, StorageError> {
+    fn unlist_first(&self, count: usize) -> Vec<Arc<Segment>> {
         let segments = self.segments.load_full();
         let (removed, kept) = segments.split_at(count);
         if let Some(first) = kept.first() {
@@ -190,17 +193,18 @@ impl Log {
             self.segments.store(Arc::new(kept.to_vec()));
             self.names_changed.fetch_add(1, Ordering::AcqRel);
         }
-        self.trim_epochs(self.start_offset())?;
-        Ok(removed.to_vec())
+        removed.to_vec()
     }
 
+    /// Removes the files first: a full disk has no room for the epochs before.
     fn remove(&self, segments: &[Arc<Segment>]) -> Result<(), StorageError> {
-        if segments.is_empty() {
-            return Ok(());
+        if !segments.is_empty() {
+            self.condemn(segments)?;
+            self.sweep_unless_delayed()?;
+            let first = self.segments.load().first().map_or(Offset(0), |segment| segment.base_offset);
+            self.remove_producer_snapshots(|at| at < first)?;
         }
-        self.condemn(segments)?;
-        self.sweep_unless_delayed()?;
-        let first = self.segments.load().first().map_or(Offset(0), |segment| segment.base_offset);
-        self.remove_producer_snapshots(|at| at < first)
+        let _writer = self.lock();
+        self.trim_epochs(self.start_offset())
     }
 }

@@ -16,6 +16,8 @@ const OPEN_FILES_MAX: usize = 2;
 /// EIO and EMFILE.
 const INPUT_OUTPUT_ERROR: i32 = 5;
 const TOO_MANY_OPEN_FILES: i32 = 24;
+/// No space left on device.
+const NOSPC: i32 = 28;
 const START: i64 = 1_700_000_000_000;
 
 fn mk_config() -> LogConfig {
@@ -389,6 +391,46 @@ fn retention_deletes_whole_segments_below_the_high_watermark() {
     assert_eq!(open(&disk, Opening::default()).end_offset(), Offset(199));
     append(&log, 1, 0).unwrap();
     assert_eq!(read_all(&log, Offset(199)).len(), 1);
+}
+
+#[test]
+fn full_disk_gets_room_from_what_is_deleted() {
+    let deletions: [fn(&Log) -> Result<(), StorageError>; 3] = [
+        |log| {
+            let by_size = Retention { bytes_max: Some(log.size_bytes() / 2), age_ms_max: None };
+            log.delete_old(Timestamp(START), by_size, log.end_offset()).map(drop)
+        },
+        |log| {
+            let all = Retention { age_ms_max: Some(0), bytes_max: None };
+            log.delete_old(Timestamp(START + 1_000), all, log.end_offset()).map(drop)
+        },
+        |log| log.advance_start(Offset(100)),
+    ];
+    for delete in deletions {
+        let disk = MemDisk::new();
+        let log = mk_log(&disk);
+        for epoch in 0..100 {
+            append(&log, 2, epoch).unwrap();
+        }
+        let logs = || {
+            let names = disk.list(Path::new(FOLDER)).unwrap();
+            names.iter().filter(|entry| entry.name.contains(".log")).count()
+        };
+        let before = logs();
+        for call in [Call::Write, Call::Open] {
+            disk.refuse(call, Some(NOSPC));
+        }
+        delete(&log).unwrap_err();
+        assert!(logs() < before, "{} of {before}", logs());
+        assert_eq!(logs(), log.segment_count());
+        for call in [Call::Write, Call::Open] {
+            disk.refuse(call, None);
+        }
+        delete(&log).unwrap();
+        assert!(log.epochs().iter().all(|epoch| epoch.start_offset >= log.start_offset()));
+        append(&log, 2, 100).unwrap();
+        assert_holds_exactly(&log, log.start_offset().0);
+    }
 }
 
 #[test]
