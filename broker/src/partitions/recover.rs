@@ -183,8 +183,8 @@ impl Inner {
                 recovery_point: recovery_points.get(&key).copied(),
                 start_offset: start_offsets.get(&key).copied(),
                 now: opened,
-                // Without the file nothing tells a loss from an old hole of a compaction.
-                may_have_gaps: recovery_points.is_empty(),
+                // Without the file nothing tells a loss from an old hole of a compaction, whatever the topic asks for now.
+                may_have_gaps: recovery_points.is_empty() || cleaner_offsets.contains_key(&key),
                 ..Opening::default()
             };
             let high_watermark = high_watermarks.get(&key).copied();

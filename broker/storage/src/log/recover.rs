@@ -112,7 +112,9 @@ impl Recovery<'_> {
             self.writer.begin(self.opening.now);
             if self.must_check(listed, next) {
                 is_whole = self.check(&segment, next.is_some())?;
-                checked_end = Some(segment.end().offset);
+                // No crash took anything from a durable segment, whose index alone was lost.
+                let may_have_lost = !self.is_durable(next) || self.opening.one_unsynced_batch;
+                checked_end = may_have_lost.then(|| segment.end().offset);
             } else {
                 self.trust(&segment, listed, (next, &listing.snapshots))?;
             }
@@ -130,13 +132,17 @@ impl Recovery<'_> {
         self.segments.last().map_or(Offset(0), |segment| segment.end().offset)
     }
 
-    fn must_check(&self, listed: &ListedSegment, next: Option<Offset>) -> bool {
+    /// Whether nothing of the segment before `next` was unsynced.
+    fn is_durable(&self, next: Option<Offset>) -> bool {
         let recovery_point = self.opening.recovery_point.unwrap_or(Offset(0));
-        let is_durable = self.opening.clean || next.is_some_and(|next| next <= recovery_point);
+        self.opening.clean || next.is_some_and(|next| next <= recovery_point)
+    }
+
+    fn must_check(&self, listed: &ListedSegment, next: Option<Offset>) -> bool {
         // A finished segment has an entry in its time index, or lost it.
         let is_indexed =
             listed.index_bytes.is_some() && listed.time_index_bytes.is_some_and(|bytes| bytes > 0);
-        !is_durable || listed.log_bytes > 0 && next.is_some() && !is_indexed
+        !self.is_durable(next) || listed.log_bytes > 0 && next.is_some() && !is_indexed
     }
 
     /// Takes a segment as it is: it ends where the next one begins, or where the last stop said.

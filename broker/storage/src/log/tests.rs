@@ -745,6 +745,26 @@ fn start_after_an_orderly_stop_opens_no_file_of_a_segment() {
 }
 
 #[test]
+fn lost_index_of_a_durable_segment_takes_nothing_behind_a_gap() {
+    let disk = MemDisk::new();
+    let log = mk_log(&disk);
+    for offset in (0..400).step_by(4) {
+        let batch = mk_batch(offset, 1);
+        let placed = Placed { batch: &batch, base_offset: Offset(offset), leader_epoch: LeaderEpoch(0) };
+        log.append(&[placed], Timestamp(START)).unwrap();
+    }
+    assert!(log.segment_count() > 2);
+    let stopped = stop(&log);
+    for opening in [stopped, Opening { clean: false, ..stopped }] {
+        let disk = disk.crash(Survival::All);
+        disk.remove_file(&Path::new(FOLDER).join("00000000000000000000.index")).unwrap();
+        let opened = open(&disk, opening);
+        assert_eq!((opened.segment_count(), opened.end_offset()), (log.segment_count(), log.end_offset()));
+        assert_eq!(read_all(&opened, Offset(0)), read_all(&log, Offset(0)));
+    }
+}
+
+#[test]
 fn finished_logs_are_durable_after_one_sync_of_the_disk() {
     let disk = MemDisk::new();
     let log = mk_filled(&disk, 60);
