@@ -139,12 +139,14 @@ impl Partition {
             let Some(mut cleaned) = self.in_folder(|| self.log.begin_cleaned(&group))? else {
                 return Ok(None);
             };
-            if let Err(error) = cleaning.fill(&group, &mut cleaned, pace) {
+            let filled = cleaning.fill(&group, &mut cleaned, pace);
+            if let Err(error) = filled.and_then(|()| self.in_folder(|| cleaned.write_indexes(&self.log))) {
                 // What cannot be removed now is when the log is opened again.
                 let _ = self.in_folder(|| self.log.discard(&cleaned));
                 return Err(error);
             }
-            if self.in_folder(|| self.log.swap(&cleaned))? != Some(true) {
+            let swapped = self.in_folder(|| self.log.swap(&cleaned));
+            if swapped.inspect_err(|_| self.give_up_cleaning())? != Some(true) {
                 return Ok(None);
             }
             let (after, before) = cleaned.sizes();

@@ -93,8 +93,10 @@ impl Partitions {
                 tracing::error!(%topic, partition = index, from, "not compacted any more: log.cleaner.dedupe.buffer.size has no room for the keys of one batch");
             }
             Ok(None) | Err(StorageError::Interrupted { .. }) => {}
-            // Once there is room it may go better.
-            Err(error) if error.is_full() => drop(self.0.health.report(&error)),
+            // Once there is room it may go better, but not after a swap that has begun.
+            Err(error) if error.is_full() && !partition.is_uncleanable() => {
+                self.0.health.report(&error);
+            }
             Err(error) => {
                 partition.give_up_cleaning();
                 self.0.health.report(&error);

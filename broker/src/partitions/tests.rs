@@ -7,10 +7,11 @@ use milena_core::config::effective::TopicConfig;
 use milena_protocol::messages::metadata_records::{PartitionRecord, TopicRecord};
 use milena_protocol::records::{BatchBuilder, NewRecord};
 use milena_protocol::{LeaderEpoch, Offset, Timestamp};
-use milena_storage::{MemDisk, Survival};
+use milena_storage::{Call, MemDisk, Survival};
+use rustix::io::Errno;
 
 use super::*;
-use crate::partition::{ProduceTerms, ReadRequest};
+use crate::partition::{ProduceTerms, ReadRequest, TableLimits};
 
 mod crashes;
 
@@ -96,6 +97,36 @@ async fn checkpoints_of_a_deleted_topic_do_not_hide_records_of_the_next() {
     }
     let killed = sole(&open(&disk.crash(Survival::All), &second).await);
     assert_eq!((killed.log_start_offset(), killed.log_end_offset()), (Offset(0), Offset(3)));
+}
+
+#[tokio::test]
+async fn swap_that_failed_on_a_full_disk_is_not_tried_again_and_loses_nothing() {
+    for (call, is_swap) in [(Call::Write, false), (Call::Rename, true), (Call::Remove, true)] {
+        let (disk, image) = (MemDisk::new(), crashes::mk_compacted_image(1));
+        let partitions = open(&disk, &image).await;
+        let partition = sole(&partitions);
+        for _ in 0..7 {
+            crashes::append(&partition, 1).unwrap();
+        }
+        let plan = partition.plan_cleaning(crate::partition::now()).unwrap().unwrap();
+        partition.prepare_cleaning().unwrap();
+        partitions.note_recovery_points().unwrap();
+        let limits = TableLimits { bytes_max: 1 << 20, load_factor: 0.9 };
+        let compact = || {
+            disk.refuse(call, Some(Errno::NOSPC.raw_os_error()));
+            let compacted = partition.compact(&plan, limits, &mut |_| true);
+            disk.refuse(call, None);
+            compacted
+        };
+        assert!(compact().unwrap_err().is_full(), "{call:?}");
+        assert_eq!(partition.is_uncleanable(), is_swap, "{call:?}");
+        let again = partitions.compact_dirtiest(1, &Default::default());
+        assert_eq!(again, !is_swap, "{call:?}");
+        let killed = sole(&open(&disk.crash(Survival::All), &image).await);
+        let found = crashes::values(&killed);
+        let last_of_each = (4..7).map(|offset| format!("1/{offset}"));
+        assert!(last_of_each.into_iter().all(|value| found.contains(&value)), "{call:?}: {found:?}");
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use super::*;
 
 const KEYS: i64 = 3;
 
-fn mk_compacted_image(topic_id: u128) -> MetadataImage {
+pub(super) fn mk_compacted_image(topic_id: u128) -> MetadataImage {
     let mut image = mk_image(topic_id);
     let configs = [
         ("cleanup.policy", "compact"),
@@ -39,7 +39,7 @@ struct Promise {
 }
 
 /// One more record of `topic`, with its offset as value, under one of three keys.
-fn append(partition: &Arc<Partition>, topic: u128) -> Result<Offset, ErrorCode> {
+pub(super) fn append(partition: &Arc<Partition>, topic: u128) -> Result<Offset, ErrorCode> {
     let (key, value) =
         (partition.log_end_offset().0 % KEYS, format!("{topic}/{}", partition.log_end_offset()));
     let mut builder = BatchBuilder::default();
@@ -82,7 +82,7 @@ async fn live(disk: &MemDisk, promise: &mut Promise) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn values(partition: &Partition) -> BTreeSet<String> {
+pub(super) fn values(partition: &Partition) -> BTreeSet<String> {
     let (mut found, mut next) = (BTreeSet::new(), partition.log_start_offset());
     loop {
         let request = ReadRequest {

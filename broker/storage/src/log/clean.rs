@@ -6,6 +6,7 @@
 //! | group finished segments so that each group becomes one | [`Cleaning::next_group`] | - |
 //! | begin the group's segment | [`Log::begin_cleaned`] | `.log.cleaned` |
 //! | write what stays of the group into it | [`Cleaning::fill`] | - |
+//! | write its indexes beside it | [`Cleaned::write_indexes`] | `.index.cleaned` ... |
 //! | put it in the place of the group | [`Log::swap`] | `.cleaned` -> `.swap` -> live; the old ones `.deleted` |
 //!
 //! The owner decides when, from where to where, and may stop it at any point: what is not swapped is thrown away. It

@@ -42,6 +42,7 @@ pub(crate) fn clean(log: &Log, dirty: Range<Offset>, rules: CleanRules) -> Resul
     while let Some(group) = cleaning.next_group() {
         let mut cleaned = log.begin_cleaned(&group)?;
         cleaning.fill(&group, &mut cleaned, &mut |_| true)?;
+        cleaned.write_indexes(log)?;
         assert!(log.swap(&cleaned)?);
     }
     Ok(cleaning.end_offset())

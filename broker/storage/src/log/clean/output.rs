@@ -144,18 +144,24 @@ impl Cleaned {
         modified.map_or(Ok(()), |at| self.file.set_modified(at)).context("date", &self.path)
     }
 
-    /// Writes the indexes beside the log and yields the extensions of all files, the log last.
-    pub(super) fn write_indexes(&self, log: &Log) -> Result<Vec<&'static str>, StorageError> {
-        let mut extensions = vec![OffsetEntry::EXTENSION, TimeEntry::EXTENSION];
+    /// Writes the indexes beside the log. The caller keeps the folder.
+    ///
+    /// # Errors
+    /// Of the disk. The output is then to be discarded.
+    pub fn write_indexes(&self, log: &Log) -> Result<(), StorageError> {
         self.write_index(log, OffsetEntry::EXTENSION, &encoded(&self.offsets))?;
         self.write_index(log, TimeEntry::EXTENSION, &encoded(&self.times))?;
         if !self.aborted.is_empty() {
             let entries: Vec<u8> = self.aborted.iter().flat_map(aborted::encode).collect();
             self.write_index(log, aborted::EXTENSION, &entries)?;
-            extensions.push(aborted::EXTENSION);
         }
-        extensions.push("log");
-        Ok(extensions)
+        Ok(())
+    }
+
+    /// Of all files, the log last.
+    pub(super) fn extensions(&self) -> Vec<&'static str> {
+        let aborted = (!self.aborted.is_empty()).then_some(aborted::EXTENSION);
+        [OffsetEntry::EXTENSION, TimeEntry::EXTENSION].into_iter().chain(aborted).chain(["log"]).collect()
     }
 
     fn write_index(&self, log: &Log, extension: &str, contents: &[u8]) -> Result<(), StorageError> {

@@ -30,13 +30,14 @@ const LEFTOVERS: [&str; 4] = [".tmp", ".deleted", ".cleaned", ".swap"];
 pub(in crate::log) const DELETED: &str = "deleted";
 
 impl Log {
-    /// Puts `cleaned` in the place of its group. False where the group is no longer part of the log; nothing changes
-    /// then.
+    /// Puts `cleaned`, once its indexes are written, in the place of its group. False where the group is no longer part
+    /// of the log; nothing changes then.
     ///
     /// # Errors
-    /// Of the disk. The log goes on with the old segments until it is opened again, and must not be cleaned before.
+    /// Of the disk. The log goes on with the old segments until it is opened again, and must not be cleaned before,
+    /// whatever the error: the `.cleaned` files of another try would undo a swap that the next start can complete.
     pub fn swap(&self, cleaned: &Cleaned) -> Result<bool, StorageError> {
-        let extensions = cleaned.write_indexes(self)?;
+        let extensions = cleaned.extensions();
         {
             let _writer = self.lock();
             let segments = self.segments.load_full();
