@@ -137,6 +137,8 @@ pub(crate) fn alter(lockstep: &mut Lockstep, dice: &mut Dice) {
                 let (name, value) = entry_of(dice, resource_type);
                 // An unknown operation makes Apache Kafka drop the other changes too.
                 let odd: &[i8] = if validate_only { &[2, 3, 4, -1] } else { &[2, 3] };
+                // Of several faults another may be named first.
+                let odd = if resource_name.is_empty() { &[1][..] } else { odd };
                 let config_operation = dice.mostly(&[0, 0, 1], odd);
                 incremental_alter_configs::AlterableConfig { name, config_operation, value }
             });

@@ -279,12 +279,15 @@ pub(crate) fn offsets(lockstep: &mut Lockstep, dice: &mut Dice) {
 pub(crate) fn delete_offsets(lockstep: &mut Lockstep, dice: &mut Dice) {
     let make = |dice: &mut Dice, _: &Side| OffsetDeleteRequest {
         group_id: group(dice).into(),
-        topics: dice.several(2, |dice| OffsetDeleteRequestTopic {
-            name: topics::name(dice).into(),
-            partitions: dice.several(2, |dice| OffsetDeleteRequestPartition {
-                partition_index: dice.mostly(&[0, 1], &[-1, 9]),
-            }),
-        }),
+        topics: topics::names(dice)
+            .into_iter()
+            .map(|name| OffsetDeleteRequestTopic {
+                name: name.into(),
+                partitions: vec![OffsetDeleteRequestPartition {
+                    partition_index: dice.mostly(&[0, 1], &[-1, 9]),
+                }],
+            })
+            .collect(),
     };
     lockstep.ask(dice, Effect::Writes, make, |_, response| {
         response.topics.sort_by(|a, b| a.name.cmp(&b.name));

@@ -7,7 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::str::FromStr;
-use std::time::Instant;
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use dice::Dice;
 use lockstep::Lockstep;
@@ -24,8 +25,13 @@ mod side;
 mod text;
 mod topics;
 
-/// Timestamps from here on come from a broker's clock.
-pub(crate) const CLOCK_MS: i64 = 1_750_000_000_000;
+/// Timestamp of the earliest record: two hours ago, so that retention leaves it alone.
+pub(crate) static START_MS: LazyLock<i64> = LazyLock::new(|| {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    now.as_millis() as i64 - 2 * HOUR_MS
+});
+/// Timestamps that lie so long after the earliest record come from a broker's clock.
+pub(crate) const HOUR_MS: i64 = 3_600_000;
 const SEED: u64 = 1;
 const STEPS: u64 = 400;
 

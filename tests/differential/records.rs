@@ -14,13 +14,12 @@ use milena_protocol::messages::{
 use milena_protocol::records::{BatchBuilder, Compression, NewRecord, batches};
 use milena_protocol::{ProducerEpoch, ProducerId, Records, Timestamp};
 
+use crate::START_MS;
 use crate::dice::Dice;
 use crate::lockstep::{Effect, Lockstep};
 use crate::side::Side;
 use crate::topics;
 
-/// Timestamp of the earliest record.
-const START_MS: i64 = 1_700_000_000_000;
 const SPAN_MS: i64 = 1_000;
 /// Producer ids that the first producers of a broker get, and one that none has.
 const PRODUCERS: &[i64] = &[0, 1, 2, 77_777];
@@ -108,7 +107,7 @@ fn batch(dice: &mut Dice) -> Bytes {
     let records = dice.mostly(&[1, 1, 2, 3], &[0, 20]);
     for number in 0..records {
         let timestamp =
-            Timestamp(dice.mostly(&[START_MS + dice.clone().between(0, SPAN_MS)], &[-1, -2, 0, START_MS]));
+            Timestamp(dice.mostly(&[*START_MS + dice.clone().between(0, SPAN_MS)], &[-1, -2, *START_MS]));
         let key = format!("key {}", dice.below(4));
         let value = format!("value {number}").repeat(dice.of(&[0, 1, 20]));
         let header = ("header", dice.percent(50).then_some(&b"h"[..]));
@@ -145,7 +144,8 @@ pub(crate) fn fetch(lockstep: &mut Lockstep, dice: &mut Dice) {
         session_id: dice.mostly(&[0], &[77]),
         topics: dice.several(2, |dice| {
             let name = topics::name(dice);
-            let partitions = dice.several(2, fetched);
+            let mut partitions = dice.several(2, fetched);
+            partitions.dedup_by_key(|wanted| wanted.partition);
             FetchTopic { topic: name.into(), topic_id: side.topic_id(name), partitions }
         }),
         ..FetchRequest::default()
@@ -239,7 +239,7 @@ fn listed(dice: &mut Dice, name: &str) -> ListOffsetsTopic {
         current_leader_epoch: dice.mostly(&[-1, 0], &[1, 7, -2]),
         timestamp: match dice.below(3) {
             0 => dice.mostly(&[-1, -2, -3, -4, -5], &[-6, -7, i64::MIN, i64::MAX]),
-            _ => dice.mostly(&[START_MS + dice.clone().between(-1, SPAN_MS)], &[0]),
+            _ => dice.mostly(&[*START_MS + dice.clone().between(-1, SPAN_MS)], &[0]),
         },
     };
     ListOffsetsTopic { name: name.into(), partitions: wanted.into_iter().map(partition).collect() }

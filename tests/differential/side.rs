@@ -10,7 +10,7 @@ use milena_tests::{Flavor, TestBroker, frame};
 
 use crate::parked;
 
-/// Settings of both brokers. Groups never expire within a run, and logs roll within what a run writes.
+/// Settings of both brokers.
 const SETTINGS: &[(&str, &str)] = &[
     ("num.partitions", "2"),
     ("group.initial.rebalance.delay.ms", "0"),

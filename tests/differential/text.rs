@@ -46,7 +46,8 @@ fn mask_clock(text: &str) -> String {
         let end = rest[start..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |end| start + end);
         let number = &rest[start..end];
         masked.push_str(&rest[..start]);
-        let is_clock = number.len() == 13 && number.parse().is_ok_and(|ms: i64| ms >= crate::CLOCK_MS);
+        let is_clock =
+            number.len() == 13 && number.parse().is_ok_and(|ms: i64| ms >= *crate::START_MS + crate::HOUR_MS);
         masked.push_str(if is_clock { "<now>" } else { number });
         rest = &rest[end..];
     }
