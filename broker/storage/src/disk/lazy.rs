@@ -7,7 +7,8 @@
 //! follows files and folders that are renamed.
 //!
 //! Closing a file with unsynced writes loses nothing: they are the inode's, and where the kernel fails to write them,
-//! it tells the next sync of the file, through whichever descriptor (Linux since 4.16).
+//! it tells the next sync of the file, through whichever descriptor (Linux since 4.16), unless it has forgotten the inode
+//! in between.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

@@ -395,7 +395,8 @@ fn retention_deletes_whole_segments_below_the_high_watermark() {
 
 #[test]
 fn full_disk_gets_room_from_what_is_deleted() {
-    let deletions: [fn(&Log) -> Result<(), StorageError>; 3] = [
+    type Deletion = fn(&Log) -> Result<(), StorageError>;
+    let deletions: [Deletion; 3] = [
         |log| {
             let by_size = Retention { bytes_max: Some(log.size_bytes() / 2), age_ms_max: None };
             log.delete_old(Timestamp(START), by_size, log.end_offset()).map(drop)
