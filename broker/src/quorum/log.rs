@@ -38,6 +38,8 @@ pub(super) struct MetadataLog {
     /// Records to be written as one batch with the next flush.
     pending: BatchBuilder,
     pending_epoch: LeaderEpoch,
+    /// When the first of them came: the timestamp of all, as the KRaft client of Apache Kafka reads no others in one batch.
+    pending_since: Timestamp,
     /// Whether a batch was written and not flushed.
     is_unflushed: bool,
     /// The voters, as log and snapshots record them.
@@ -75,6 +77,7 @@ impl MetadataLog {
             snapshots,
             pending: BatchBuilder::default(),
             pending_epoch: LeaderEpoch(0),
+            pending_since: Timestamp(0),
             is_unflushed: false,
             voters: None,
             last_timestamp: Timestamp(0),
@@ -178,8 +181,11 @@ impl MetadataLog {
         epoch: LeaderEpoch,
         now: Timestamp,
     ) -> anyhow::Result<()> {
+        if self.pending.is_empty() {
+            self.pending_since = now;
+        }
         for record in records {
-            push_record(&mut self.pending, record, now);
+            push_record(&mut self.pending, record, self.pending_since);
         }
         self.pending_epoch = epoch;
         if self.pending.size_bytes() >= BATCH_BYTES_MAX { self.write_pending(now) } else { Ok(()) }
@@ -249,5 +255,31 @@ fn config(properties: &Properties) -> LogConfig {
         segment_bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
         segment_age_ms_max: properties.long(&quorum::METADATA_LOG_SEGMENT_MS),
         ..LogConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use milena_protocol::messages::metadata_records::EndTransactionRecord;
+    use milena_storage::MemDisk;
+
+    #[test]
+    fn the_records_of_a_batch_have_one_timestamp() {
+        let disk = Arc::new(MemDisk::new());
+        let properties = Properties::default();
+        let folder = Path::new("/memory");
+        disk.create_dir_all(folder).unwrap();
+        let mut log = MetadataLog::open(disk, folder, &properties, Timestamp(1)).unwrap();
+        for now in [5, 6, 9] {
+            log.append_records(&[EndTransactionRecord {}.into()], LeaderEpoch(1), Timestamp(now)).unwrap();
+        }
+        log.flush(Timestamp(10)).unwrap();
+        let limits =
+            ReadLimits { end_offset: log.log.end_offset(), bytes_max: REPLAY_READ_BYTES, at_least_one: true };
+        let bytes = log.log.read(Offset(0), limits).unwrap().into_bytes().unwrap();
+        let batch = batches(bytes).next().unwrap().unwrap();
+        let timestamps = batch.records().unwrap().map(|record| record.unwrap().timestamp);
+        assert!(timestamps.eq([Timestamp(5); 3]));
     }
 }
