@@ -161,10 +161,13 @@ impl QuorumHandle {
     }
 
     /// Asks the controller on behalf of a client that waits no longer than `timeout_ms`; what was asked may happen all the
-    /// same.
+    /// same, unless that is 0 or less.
     pub(crate) async fn submit_within(&self, request: ControllerRequest, timeout_ms: i32) -> ControllerReply {
-        let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
         let timed_out = || ControllerReply::Refused(Refusal::from(ErrorCode::RequestTimedOut));
+        let Some(timeout_ms) = u64::try_from(timeout_ms).ok().filter(|&ms| ms > 0) else {
+            return timed_out();
+        };
+        let timeout = Duration::from_millis(timeout_ms);
         tokio::time::timeout(timeout, self.submit(request)).await.unwrap_or_else(|_| timed_out())
     }
 

@@ -110,7 +110,7 @@ fn the_feature_tool_of_apache_kafka_describes_and_upgrades() {
 fn a_client_that_does_not_wait_is_told_so() {
     let broker = TestBroker::start().unwrap();
     let mut stream = frame::connect(&broker.bootstrap()).unwrap();
-    for timeout_ms in [0, -1] {
+    for timeout_ms in [0, -1, 0, -1] {
         let topic = CreatableTopic {
             name: "impatient".into(),
             num_partitions: 1,
