@@ -13,6 +13,7 @@ pub mod broker;
 pub mod client_metrics;
 pub mod effect;
 pub mod effective;
+pub mod file;
 pub mod group;
 mod parse;
 pub mod properties;

@@ -4,12 +4,11 @@
 //! `_` is `.`. `CLUSTER_ID` is the cluster id.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use bytestring::ByteString;
+use milena_core::config::file::entries;
 use milena_core::config::{Properties, broker};
 
 use super::unbuilt;
@@ -90,9 +89,8 @@ pub(super) fn read(
 }
 
 fn properties_of(file: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    let reader = BufReader::new(File::open(file).with_context(|| format!("open {}", file.display()))?);
-    let properties = java_properties::read(reader).with_context(|| format!("read {}", file.display()))?;
-    Ok(properties.into_iter().collect())
+    let contents = std::fs::read(file).with_context(|| format!("open {}", file.display()))?;
+    entries(&contents).with_context(|| format!("read {}", file.display()))
 }
 
 /// Key to (variable, value) of every variable that names a key; warns of `KAFKA_` variables that do not.

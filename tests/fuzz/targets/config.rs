@@ -1,8 +1,7 @@
 //! A properties file, the keys in it, and values that were stored by something that did not check them.
 
-use bytes::Bytes;
 use milena_core::config::effective::{Layers, TopicConfig, Values};
-use milena_core::config::{Properties, broker, client_metrics, group, topic};
+use milena_core::config::{Properties, broker, client_metrics, file, group, topic};
 use milena_core::group::GroupSettings;
 use milena_protocol::ByteString;
 
@@ -15,7 +14,7 @@ pub(super) fn run(data: &[u8]) {
 }
 
 fn read(data: &[u8]) {
-    let Ok(entries) = java_properties::read(data) else { return };
+    let Ok(entries) = file::entries(data) else { return };
     let mut properties = Properties::default();
     let mut stored = Values::new();
     for (name, value) in &entries {
@@ -53,5 +52,6 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     let others: String = others.map(|key| line(key.name, key.default)).collect();
     let escapes = "# c\n! c\nlog\\u002eretention.ms : \\\n  5\r\nlisteners\\=x\t\\u0041\\n";
     let texts = [broker, topic, others, escapes.to_owned()];
-    texts.into_iter().map(|text| Bytes::from(text).to_vec()).collect()
+    let finding = include_bytes!("../findings/properties_with_a_byte_order_mark").to_vec();
+    texts.into_iter().map(String::into_bytes).chain([finding]).collect()
 }
