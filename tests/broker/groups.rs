@@ -384,6 +384,25 @@ fn offsets_are_deleted_unless_members_need_them() {
 }
 
 #[test]
+fn topics_without_partitions_are_told_if_they_are_unknown() {
+    let (broker, topic_id) = start();
+    let mut client = Member::new(&broker);
+    assert_eq!(client.commit(9, topic_id, 42, None), ErrorCode::None);
+    let topic = |name: &'static str| OffsetCommitRequestTopic { name: name.into(), ..Default::default() };
+    let request = OffsetCommitRequest {
+        group_id: GROUP.into(),
+        topics: vec![topic(TOPIC), topic("absent")],
+        ..Default::default()
+    };
+    let committed = client.call(9, &request).topics.into_iter().map(|topic| topic.name);
+    assert_eq!(committed.collect::<Vec<_>>(), ["absent"]);
+    let topic = |name: &'static str| OffsetDeleteRequestTopic { name: name.into(), ..Default::default() };
+    let request = OffsetDeleteRequest { group_id: GROUP.into(), topics: vec![topic(TOPIC), topic("absent")] };
+    let deleted = client.call(0, &request).topics.into_iter().map(|topic| topic.name);
+    assert_eq!(deleted.collect::<Vec<_>>(), ["absent"]);
+}
+
+#[test]
 fn members_and_offsets_survive_a_coordinator_that_is_killed() {
     let (mut broker, topic_id) = start();
     let mut member = Member::new(&broker);

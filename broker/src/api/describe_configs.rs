@@ -10,7 +10,7 @@
 //!   from Apache Kafka, which answers a few bytes of any name with a hundred times as many, without bound.
 //! - Broker loggers: this broker has none that can be set.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bytestring::ByteString;
@@ -156,7 +156,7 @@ fn describe(
             Vec::new()
         }
     };
-    let keys = wanted.configuration_keys.as_deref().unwrap_or_default();
+    let keys: BTreeSet<&ByteString> = wanted.configuration_keys.iter().flatten().collect();
     entries.retain(|entry| keys.is_empty() || keys.contains(&entry.name));
     entries.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(entries)

@@ -10,7 +10,7 @@
 //!   offline.
 //! - The controller named is any alive broker: controllers are not reachable for clients (KIP-590).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytestring::ByteString;
@@ -42,7 +42,8 @@ pub(crate) async fn handle(
         }
         Wanted::Names(names) => {
             let may_create = request.allow_auto_topic_creation && broker.config.auto_create_topics_enable();
-            let failed = if may_create { create_missing(broker, context, &names).await } else { Vec::new() };
+            let failed =
+                if may_create { create_missing(broker, context, &names).await } else { Failed::new() };
             let image = broker.image();
             let view = View { image: &image, context };
             names.iter().map(|name| view.topic_by_name(name, &failed)).collect()
@@ -130,16 +131,22 @@ fn invalid(request: &MetadataRequest) -> MetadataResponse {
     MetadataResponse { topics, ..Default::default() }
 }
 
+/// Topics that could not be created, with the reason.
+type Failed = BTreeMap<ByteString, ErrorCode>;
+
 /// Creates the topics of `names` that do not exist and yields those that could not be created, with the reason.
 async fn create_missing(
     broker: &Arc<Broker>,
     context: &RequestContext,
     names: &BTreeSet<ByteString>,
-) -> Vec<(ByteString, ErrorCode)> {
+) -> Failed {
     let image = broker.image();
     let missing: Vec<_> = names.iter().filter(|name| image.topic(name).is_none()).cloned().collect();
     drop(image);
-    if missing.is_empty() { Vec::new() } else { create_topics::auto_create(broker, context, missing).await }
+    if missing.is_empty() {
+        return Failed::new();
+    }
+    create_topics::auto_create(broker, context, missing).await.into_iter().collect()
 }
 
 /// The image as one listener's clients see it.
@@ -149,12 +156,12 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn topic_by_name(&self, name: &ByteString, failed: &[(ByteString, ErrorCode)]) -> MetadataResponseTopic {
+    fn topic_by_name(&self, name: &ByteString, failed: &Failed) -> MetadataResponseTopic {
         if let Some(topic) = self.image.topic(name) {
             return self.topic(topic);
         }
-        let error = match failed.iter().find(|(failed, _)| failed == name) {
-            Some((_, error)) => *error,
+        let error = match failed.get(name) {
+            Some(error) => *error,
             None if milena_core::metadata::topic_name::validate(name).is_err() => {
                 ErrorCode::InvalidTopicException
             }

@@ -10,8 +10,10 @@
 //! Versions 2 to 4 carry a retention of their own, 6 brings the leader epoch (KIP-320), 7 static members (KIP-345);
 //! from version 9 on an unknown group is GROUP_ID_NOT_FOUND (KIP-848), version 10 names topics by id (KIP-848).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytestring::ByteString;
 use milena_core::group::{Caller, CommitOffsets, PartitionCommit, Reply, Request, TopicCommit, TopicErrors};
 use milena_core::metadata::MetadataImage;
 use milena_protocol::messages::offset_commit::{
@@ -33,10 +35,10 @@ pub(crate) async fn handle(
     for topic in request.topics {
         match resolve(&image, context, topic) {
             Ok((topic, missing)) => {
-                answer.add(
-                    &topic,
-                    missing.into_iter().map(|index| (index, ErrorCode::UnknownTopicOrPartition)),
-                );
+                if !missing.is_empty() {
+                    let unknown = |index| (index, ErrorCode::UnknownTopicOrPartition);
+                    answer.add(&topic, missing.into_iter().map(unknown));
+                }
                 known.push(topic);
             }
             Err((topic, error)) => answer.add_all(&topic, error),
@@ -106,6 +108,7 @@ fn commit(partition: OffsetCommitRequestPartition) -> PartitionCommit {
 #[derive(Default)]
 struct Answer {
     topics: Vec<OffsetCommitResponseTopic>,
+    places: BTreeMap<(ByteString, TopicId), usize>,
 }
 
 impl Answer {
@@ -118,12 +121,7 @@ impl Answer {
     }
 
     fn merge(&mut self, topic: TopicErrors) {
-        if topic.partitions.is_empty() {
-            return;
-        }
-        let is_same =
-            |seen: &OffsetCommitResponseTopic| seen.name == topic.name && seen.topic_id == topic.id.0;
-        let at = self.topics.iter().position(is_same).unwrap_or_else(|| {
+        let at = *self.places.entry((topic.name.clone(), topic.id)).or_insert_with(|| {
             let (name, topic_id) = (topic.name.clone(), topic.id.0);
             self.topics.push(OffsetCommitResponseTopic { name, topic_id, ..Default::default() });
             self.topics.len() - 1

@@ -54,6 +54,10 @@ fn resolve(image: &MetadataImage, topics: Vec<OffsetDeleteRequestTopic>) -> (ByT
     let (mut known, mut missing) = (ByTopic::new(), ByTopic::new());
     for topic in topics {
         let found = image.topic(&topic.name);
+        if found.is_none() {
+            // Told even if no partition is named.
+            missing.entry(topic.name.clone()).or_default();
+        }
         for index in topic.partitions.into_iter().map(|partition| PartitionIndex(partition.partition_index)) {
             let exists = found.is_some_and(|topic| topic.partition(index).is_some());
             let side = if exists { &mut known } else { &mut missing };

@@ -3,6 +3,7 @@
 //! - The appends happen before the first await, so that requests of one connection are appended in order; `acks=all`
 //!   then waits for the high watermark of all partitions together, at most `timeout_ms`.
 //! - `acks=0` has no answer; a failure closes the connection, which is how such a client learns of it.
+//! - What is appended and not committed in time has an error, and its offset.
 //! - Each partition succeeds or fails by itself. A retry of an idempotent producer is answered with the first try's
 //!   offset.
 //! - Topics are named by id from version 13 on (KIP-516). Version 8 names the records to blame (KIP-467), version 10
@@ -64,6 +65,8 @@ struct Tried {
     index: i32,
     partition: Option<Arc<Partition>>,
     result: Result<Appended, Rejection>,
+    /// Where the records stand, committed or not.
+    appended: Option<Appended>,
 }
 
 struct TriedTopic {
@@ -115,14 +118,22 @@ impl Target<'_> {
         let found = self.find(PartitionIndex(index)).and_then(|partition| refusal.map_or(Ok(partition), Err));
         let partition = match found {
             Ok(partition) => partition,
-            Err(code) => return Tried { index, partition: None, result: Err(Rejection::new(code, "")) },
+            Err(code) => {
+                return Tried {
+                    index,
+                    partition: None,
+                    result: Err(Rejection::new(code, "")),
+                    appended: None,
+                };
+            }
         };
         let records = match data.records {
             Some(Records::Bytes(records)) => records,
             _ => Bytes::new(),
         };
         let result = partition.produce(records, terms);
-        Tried { index, partition: Some(partition), result }
+        let appended = result.as_ref().ok().copied();
+        Tried { index, partition: Some(partition), result, appended }
     }
 
     fn find(&self, index: PartitionIndex) -> Result<Arc<Partition>, ErrorCode> {
@@ -201,15 +212,12 @@ fn respond(broker: &Broker, context: &RequestContext, tried: Vec<TriedTopic>) ->
 }
 
 fn answer(tried: Tried) -> PartitionProduceResponse {
-    match tried.result {
-        Ok(appended) => PartitionProduceResponse {
-            index: tried.index,
-            base_offset: appended.base_offset.0,
-            log_append_time_ms: appended.log_append_time.0,
-            log_start_offset: appended.log_start_offset.0,
-            ..PartitionProduceResponse::default()
-        },
-        Err(rejection) => PartitionProduceResponse {
+    match (tried.result, tried.appended) {
+        (Ok(appended), _) => placed(tried.index, appended),
+        (Err(rejection), Some(appended)) => {
+            PartitionProduceResponse { error_code: rejection.code.code(), ..placed(tried.index, appended) }
+        }
+        (Err(rejection), None) => PartitionProduceResponse {
             index: tried.index,
             error_code: rejection.code.code(),
             base_offset: -1,
@@ -223,6 +231,16 @@ fn answer(tried: Tried) -> PartitionProduceResponse {
                 .map(ByteString::from),
             ..PartitionProduceResponse::default()
         },
+    }
+}
+
+fn placed(index: i32, appended: Appended) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        base_offset: appended.base_offset.0,
+        log_append_time_ms: appended.log_append_time.0,
+        log_start_offset: appended.log_start_offset.0,
+        ..PartitionProduceResponse::default()
     }
 }
 
@@ -241,4 +259,30 @@ fn tells_log_start(code: ErrorCode) -> bool {
 
 fn record_error((batch_index, message): (i32, String)) -> BatchIndexAndErrorMessage {
     BatchIndexAndErrorMessage { batch_index, batch_index_error_message: Some(message.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use milena_protocol::{LeaderEpoch, Offset, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn records_that_are_not_committed_in_time_are_told_with_their_offset() {
+        let appended = Appended {
+            base_offset: Offset(7),
+            last_offset: Offset(8),
+            log_append_time: Timestamp(5),
+            log_start_offset: Offset(2),
+            leader_epoch: LeaderEpoch(0),
+        };
+        let told = |appended| {
+            let result = Err(Rejection::new(ErrorCode::RequestTimedOut, ""));
+            let told = answer(Tried { index: 1, partition: None, result, appended });
+            assert_eq!((told.index, told.error_code), (1, ErrorCode::RequestTimedOut.code()));
+            (told.base_offset, told.log_append_time_ms, told.log_start_offset)
+        };
+        assert_eq!(told(Some(appended)), (7, 5, 2));
+        assert_eq!(told(None), (-1, -1, -1));
+    }
 }

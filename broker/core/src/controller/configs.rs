@@ -246,12 +246,12 @@ fn is_splittable(resource: &ConfigResource, key: &Key) -> bool {
 
 fn combined(current: &str, change: &str, operation: Operation) -> String {
     let mut entries: Vec<&str> = list(current).collect();
-    for entry in list(change) {
-        match operation {
-            Operation::Append if !entries.contains(&entry) => entries.push(entry),
-            Operation::Subtract => entries.retain(|other| *other != entry),
-            _ => {}
-        }
+    if operation == Operation::Append {
+        let mut known: BTreeSet<&str> = entries.iter().copied().collect();
+        entries.extend(list(change).filter(|entry| known.insert(entry)));
+    } else {
+        let removed: BTreeSet<&str> = list(change).collect();
+        entries.retain(|entry| !removed.contains(entry));
     }
     entries.join(",")
 }
@@ -274,8 +274,8 @@ fn validate(
             client_metrics::validate(pairs).map_err(|(code, error)| Refusal::new(code, error.0))
         }
         ResourceType::Broker => {
-            let touched = pairs.filter(|(name, _)| touched.iter().any(|touched| **touched == *name));
-            validate_broker(touched, resource.name.is_empty())
+            let touched = values.iter().filter(|(name, _)| touched.contains(name));
+            validate_broker(touched.map(|(name, value)| (&**name, &**value)), resource.name.is_empty())
         }
         ResourceType::BrokerLogger => Ok(()),
     }

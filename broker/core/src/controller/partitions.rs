@@ -7,6 +7,7 @@ use milena_protocol::messages::create_partitions::CreatePartitionsTopic;
 use milena_protocol::messages::metadata_records::{MetadataRecord, PartitionRecord};
 use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, PartitionIndex, TopicId, Uuid};
 
+use super::topics::repeated;
 use super::{Controller, ControllerReply, Decision, RECORDS_PER_REQUEST_MAX, Refusal};
 use crate::metadata::{MetadataImage, PartitionImage, TopicImage};
 use crate::placement::{self, Candidate};
@@ -37,10 +38,11 @@ impl Controller {
     ) -> Decision {
         let mut records = Vec::new();
         let mut results: Vec<(ByteString, Result<(), Refusal>)> = Vec::with_capacity(topics.len());
+        let twice = repeated(topics.iter().map(|topic| &topic.name));
         let mut named = BTreeSet::new();
         // What is named twice is refused once.
         for topic in topics.iter().filter(|topic| named.insert(&topic.name)) {
-            let result = if topics.iter().filter(|other| other.name == topic.name).count() > 1 {
+            let result = if twice.contains(&topic.name) {
                 Err(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
             } else {
                 self.grow(topic)

@@ -1,6 +1,6 @@
 //! Creating and deleting topics.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytestring::ByteString;
 use milena_protocol::messages::create_topics::CreatableTopic;
@@ -22,7 +22,7 @@ impl Controller {
     pub(super) fn create_topics(&mut self, topics: &[CreatableTopic], validate_only: bool) -> Decision {
         let mut records = Vec::new();
         let mut results = Vec::with_capacity(topics.len());
-        let mut new_names: Vec<&ByteString> = Vec::new();
+        let mut alike: InMetrics = self.image.topics().filter_map(|topic| in_metrics(&topic.name)).collect();
         let twice = repeated(topics.iter().map(|topic| &topic.name));
         let mut named = BTreeSet::new();
         // What is named twice is refused once.
@@ -30,13 +30,13 @@ impl Controller {
             let result = if twice.contains(&topic.name) {
                 Err(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
             } else {
-                check_name(&self.image, &topic.name, &new_names).and_then(|()| self.create_topic(topic))
+                check_name(&self.image, &topic.name, &alike).and_then(|()| self.create_topic(topic))
             };
             results.push((
                 topic.name.clone(),
                 result.map(|(created, new)| {
                     records.extend(new);
-                    new_names.push(&topic.name);
+                    alike.extend(in_metrics(&topic.name));
                     created
                 }),
             ));
@@ -149,12 +149,19 @@ impl Controller {
     }
 }
 
-fn repeated<'a>(names: impl Iterator<Item = &'a ByteString>) -> BTreeSet<&'a ByteString> {
+pub(super) fn repeated<'a>(names: impl Iterator<Item = &'a ByteString>) -> BTreeSet<&'a ByteString> {
     let mut seen = BTreeSet::new();
     names.filter(|name| !seen.insert(*name)).collect()
 }
 
-fn check_name(image: &MetadataImage, name: &ByteString, new: &[&ByteString]) -> Result<(), Refusal> {
+/// Topics by what metrics make of their names: two that look alike there must not exist side by side.
+type InMetrics = BTreeMap<String, ByteString>;
+
+fn in_metrics(name: &ByteString) -> Option<(String, ByteString)> {
+    Some((topic_name::in_metrics(name)?, name.clone()))
+}
+
+fn check_name(image: &MetadataImage, name: &ByteString, alike: &InMetrics) -> Result<(), Refusal> {
     if *name == topic_name::CLUSTER_METADATA {
         let message = format!("Creation of internal topic {name} is prohibited.");
         return Err(Refusal::new(ErrorCode::InvalidRequest, message));
@@ -163,9 +170,7 @@ fn check_name(image: &MetadataImage, name: &ByteString, new: &[&ByteString]) -> 
     if image.topic(name).is_some() {
         return Err(Refusal::new(ErrorCode::TopicAlreadyExists, format!("Topic '{name}' already exists.")));
     }
-    let has_mark = name.contains(['.', '_']);
-    let existing = image.topics().map(|topic| &topic.name).filter(|_| has_mark);
-    match existing.chain(new.iter().copied()).find(|other| topic_name::collides(name, other)) {
+    match topic_name::in_metrics(name).and_then(|name| alike.get(&name)) {
         None => Ok(()),
         Some(other) => {
             let message = format!("Topic '{name}' collides with existing topic: {other}");
