@@ -12,7 +12,6 @@
 mod floor;
 mod frames;
 mod load;
-mod machine;
 mod report;
 mod rows;
 mod server;
@@ -88,7 +87,7 @@ fn run(wanted: &str, alone: bool, data: PathBuf, fill: u64) -> anyhow::Result<()
             failed.push(*name);
         }
     }
-    println!("{}\n{}", bench.report.markdown(), machine::describe());
+    println!("{}", bench.report.markdown());
     if failed.is_empty() { Ok(()) } else { bail!("rows that failed: {}", failed.join(", ")) }
 }
 

@@ -44,6 +44,8 @@ pub(crate) fn now() -> Timestamp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Progress {
     pub(crate) high_watermark: Offset,
+    /// Where readers of committed records stop.
+    pub(crate) last_stable_offset: Offset,
     pub(crate) leader_epoch: LeaderEpoch,
     pub(crate) is_leader: bool,
     /// The first record that must be synced before it is acknowledged.
@@ -268,6 +270,7 @@ impl Partition {
         self.producer_count.store(state.producers().len(), Ordering::Relaxed);
         let progress = Progress {
             high_watermark: state.high_watermark(),
+            last_stable_offset: state.last_stable_offset(),
             leader_epoch: state.leader_epoch(),
             is_leader: state.is_leader(),
             held_from: state.held_from(),

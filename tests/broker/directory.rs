@@ -275,7 +275,7 @@ fn filled(mut batch: BatchBuilder, first: i64, count: i64) -> BatchBuilder {
 #[test]
 fn data_directory_of_apache_kafka_is_served_as_it_is_and_goes_back() {
     let settings = [("log.cleaner.backoff.ms", "100")];
-    let mut broker = TestBroker::start_with(Flavor::Kafka, &settings).unwrap();
+    let mut broker = TestBroker::start_kafka_by_default(&settings).unwrap();
     let mut client = Client::new(&broker);
     client.create_topics();
     let producer = client.producer(None);

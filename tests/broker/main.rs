@@ -11,6 +11,7 @@ mod directory;
 mod disk_full;
 mod dump;
 mod features;
+mod formats;
 mod groups;
 mod handover;
 mod hostile;

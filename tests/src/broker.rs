@@ -21,7 +21,7 @@ use crate::{Process, frame, java, paths};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The cluster id of every test.
 const CLUSTER_ID: &str = "bWlsZW5hLXRlc3RzLTAwMA";
-/// Features that are not built here: neither broker has them, so that one can serve the other's data.
+/// Features that are not built here: neither broker has them, so that their answers can be compared.
 const WITHOUT: &[&str] = &["eligible.leader.replicas", "group", "transaction", "share", "streams"];
 /// Settings of every test's broker.
 const SETTINGS: &[(&str, &str)] = &[
@@ -76,6 +76,15 @@ impl TestBroker {
     /// Starts a broker with further settings, which win over the shared ones. `{client}` and `{controller}` stand for the
     /// addresses of its two listeners.
     pub fn start_with(flavor: Flavor, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::start_without(WITHOUT, flavor, settings)
+    }
+
+    /// Starts Apache Kafka on a directory that it formatted by its own defaults, with every feature it has.
+    pub fn start_kafka_by_default(settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::start_without(&[], Flavor::Kafka, settings)
+    }
+
+    fn start_without(features: &[&str], flavor: Flavor, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let directory = TempDir::with_prefix("milena-test-")?;
         let settings =
             SETTINGS.iter().chain(settings).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -83,7 +92,7 @@ impl TestBroker {
         let (port, controller_port) = free_ports()?;
         write_properties(directory.path(), &settings, (port, controller_port))?;
         if flavor == Flavor::Kafka {
-            format(directory.path())?;
+            format(directory.path(), features)?;
         }
         let process = spawn(flavor, directory.path())?;
         let mut broker = Self { flavor, directory, settings, port, controller_port, http: None, process };
@@ -209,11 +218,11 @@ fn write_properties(
     fs::write(directory.join("server.properties"), text)
 }
 
-fn format(directory: &Path) -> anyhow::Result<()> {
+fn format(directory: &Path, without: &[&str]) -> anyhow::Result<()> {
     let properties = directory.join("server.properties").to_string_lossy().into_owned();
     let mut arguments: Vec<String> =
         ["format", "-t", CLUSTER_ID, "-c", &properties, "--standalone"].map(str::to_owned).into();
-    for feature in WITHOUT {
+    for feature in without {
         arguments.extend(["--feature".to_owned(), format!("{feature}.version=0")]);
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

@@ -1,4 +1,5 @@
-//! The coordinator of the groups of one `__consumer_offsets` partition: classic groups and committed offsets.
+//! The coordinator of the groups of one `__consumer_offsets` partition: classic groups and committed offsets. Groups of
+//! other types are kept (`foreign.rs`).
 //!
 //! Called by the coordinator task of `broker`; the states of a group are listed in `classic.rs`. Requests that wait for
 //! others (JoinGroup for the rebalance, SyncGroup for the leader) keep their ticket in the member and are answered by a
@@ -21,6 +22,7 @@ mod classic;
 mod deadlines;
 mod describe;
 mod expiry;
+mod foreign;
 mod join;
 mod leave;
 mod member;
@@ -31,12 +33,14 @@ mod request;
 mod settings;
 mod sync;
 
+pub use foreign::ForeignType;
 pub use record::GroupRecord;
 pub use request::*;
 pub use settings::GroupSettings;
 
 use classic::ClassicGroup;
 use deadlines::{Deadlines, Timer};
+use foreign::ForeignGroups;
 use offsets::Offsets;
 
 /// What a step yields.
@@ -47,6 +51,7 @@ pub type GroupOutcome = Outcome<GroupRecord, Reply>;
 pub struct Coordinator {
     settings: GroupSettings,
     groups: BTreeMap<ByteString, ClassicGroup>,
+    foreign: ForeignGroups,
     offsets: Offsets,
     deadlines: Deadlines,
 }
@@ -55,6 +60,7 @@ pub struct Coordinator {
 struct Turn<'a> {
     now: Timestamp,
     settings: &'a GroupSettings,
+    foreign: &'a ForeignGroups,
     deadlines: &'a mut Deadlines,
     out: GroupOutcome,
 }
@@ -75,6 +81,7 @@ impl Coordinator {
         Self {
             settings,
             groups: BTreeMap::new(),
+            foreign: ForeignGroups::default(),
             offsets: Offsets::default(),
             deadlines: Deadlines::default(),
         }
@@ -82,6 +89,7 @@ impl Coordinator {
 
     /// Ends the replay of the log: from here on members must show that they are alive.
     pub fn loaded(&mut self, now: Timestamp) -> GroupOutcome {
+        self.foreign.loaded(now.plus_ms(i64::from(self.settings.foreign_session_ms_max)));
         self.turn(now, |groups, _, turn| expiry::watch_loaded(groups, turn))
     }
 
@@ -91,10 +99,17 @@ impl Coordinator {
         now: Timestamp,
         step: impl FnOnce(&mut BTreeMap<ByteString, ClassicGroup>, &Offsets, &mut Turn<'_>),
     ) -> GroupOutcome {
-        let Self { settings, groups, offsets, deadlines } = self;
-        let mut turn = Turn { now, settings, deadlines, out: Outcome::default() };
+        let Self { settings, groups, foreign, offsets, deadlines } = self;
+        let mut turn = Turn { now, settings, foreign, deadlines, out: Outcome::default() };
         step(groups, offsets, &mut turn);
         turn.out
+    }
+}
+
+impl Coordinator {
+    /// Makes sure that offsets have a group to belong to.
+    fn hold_offsets(&mut self, group: &ByteString) {
+        self.groups.entry(group.clone()).or_insert_with(|| ClassicGroup::new(group.clone()));
     }
 }
 
@@ -117,8 +132,14 @@ impl Machine for Coordinator {
                 turn.reply(ticket, Reply::Commit(result));
             }
             Request::Fetch(request) => turn.reply(ticket, Reply::Fetch(offsets.fetch(request))),
-            Request::Describe(ids) => turn.reply(ticket, Reply::Describe(describe::describe(groups, ids))),
-            Request::List(filter) => turn.reply(ticket, Reply::List(describe::list(groups, &filter))),
+            Request::Describe(ids) => {
+                let described = describe::describe(groups, turn.foreign, ids);
+                turn.reply(ticket, Reply::Describe(described));
+            }
+            Request::List(filter) => {
+                let listed = describe::list(groups, turn, &filter);
+                turn.reply(ticket, Reply::List(listed));
+            }
             Request::Delete(ids) => {
                 let results = describe::delete(groups, offsets, turn, ids);
                 turn.reply(ticket, Reply::Delete(results));
@@ -137,7 +158,9 @@ impl Machine for Coordinator {
     fn replay(&mut self, record: &GroupRecord) {
         match record {
             GroupRecord::Offset { key, value: Some(value) } => {
-                self.groups.entry(key.group.clone()).or_insert_with(|| ClassicGroup::new(key.group.clone()));
+                if !self.foreign.contains(&key.group) {
+                    self.hold_offsets(&key.group);
+                }
                 self.offsets.put(key, value);
             }
             GroupRecord::Offset { key, value: None } => self.offsets.remove(key),
@@ -154,6 +177,15 @@ impl Machine for Coordinator {
             GroupRecord::Group { key, value: None } => {
                 if let Some(group) = self.groups.remove(&key.group) {
                     expiry::forget(&group, &mut self.deadlines);
+                }
+            }
+            GroupRecord::Foreign { kind, group, key, value } => {
+                if value.is_some() && self.groups.get(group).is_some_and(ClassicGroup::is_simple) {
+                    self.groups.remove(group);
+                }
+                let is_gone = self.foreign.replay(*kind, group, key, value.is_some());
+                if is_gone && self.offsets.of_group(group).next().is_some() {
+                    self.hold_offsets(group);
                 }
             }
         }

@@ -23,7 +23,7 @@ pub mod cleaning;
 pub mod producers;
 
 pub use cleaning::{CleaningPlan, CleaningPolicy, LogFacts, SegmentFacts, dirtiest, plan_cleaning};
-pub use producers::{BatchMetadata, Producers, Restored};
+pub use producers::{BatchMetadata, Ended, Producers, Restored};
 
 use producers::Sequenced;
 
@@ -105,10 +105,11 @@ impl Replica {
         self.producers.restore(restored);
     }
 
-    /// Takes in a batch that is in the log already. `now` counts as the time its producer was last seen.
-    pub fn replay(&mut self, header: &BatchHeader, now: Timestamp) {
-        self.producers.apply(header, header.base_offset, now);
+    /// Takes in a batch that is in the log already. `now` counts as the time its producer was last seen. Yields the
+    /// transaction that it ends.
+    pub fn replay(&mut self, header: &BatchHeader, now: Timestamp) -> Option<Ended> {
         self.log_end = self.log_end.max(header.next_offset());
+        self.producers.apply(header, header.base_offset, now)
     }
 
     /// Takes over what the last run knew to be committed. The log may end before it after a crash.
@@ -146,6 +147,12 @@ impl Replica {
     /// The offset after the last record that every in-sync replica has.
     pub fn high_watermark(&self) -> Offset {
         self.high_watermark
+    }
+
+    /// Where readers of committed records stop: at the first open transaction.
+    pub fn last_stable_offset(&self) -> Offset {
+        let unstable = self.producers.first_unstable_offset();
+        unstable.map_or(self.high_watermark, |unstable| unstable.min(self.high_watermark))
     }
 
     /// The offset that the next record gets.

@@ -1,16 +1,19 @@
-//! ApiVersions (key 18, versions 0-4): what this listener serves, and the cluster's feature levels.
+//! ApiVersions (key 18, versions 0-4): what this listener serves, and the cluster's feature levels as far as they are
+//! served.
 //!
 //! - A version above the range is answered with the version 0 body, error UNSUPPORTED_VERSION and the range of this
 //!   API itself, so that a newer client can step down (KIP-511).
 //! - From version 3 on the client names itself; a malformed name or version is INVALID_REQUEST.
 //! - Produce is advertised from version 0 although versions 0 to 2 are gone: old librdkafka turns features off
 //!   otherwise (KAFKA-18659).
+//! - A level that Apache Kafka finalized and that is not built is kept in the metadata, but not told: transactional
+//!   producers choose their protocol by `transaction.version`.
 //! - Versions below 4 leave out features whose lowest level is 0, which older clients cannot read (KAFKA-17492).
 
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use milena_core::metadata::features::KRAFT_VERSION;
+use milena_core::metadata::features::{KRAFT_VERSION, SUPPORTED, is_supported};
 use milena_protocol::messages::api_versions::{
     ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
 };
@@ -34,7 +37,6 @@ pub(crate) async fn handle(
     }
     let image = broker.image();
     let features = image.features();
-    let supported = milena_core::metadata::features::SUPPORTED;
     ApiVersionsResponse {
         api_keys: dispatch::advertised()
             .into_iter()
@@ -45,7 +47,7 @@ pub(crate) async fn handle(
                 max_version: *api.versions.end(),
             })
             .collect(),
-        supported_features: supported
+        supported_features: SUPPORTED
             .iter()
             .filter(|feature| context.version >= 4 || *feature.levels.start() > 0)
             .map(|feature| SupportedFeatureKey {
@@ -59,7 +61,7 @@ pub(crate) async fn handle(
             .iter()
             .map(|(name, level)| (name.clone(), *level))
             .chain([(ByteString::from_static(KRAFT_VERSION), broker.config.voters.kraft_version())])
-            .filter(|(_, level)| *level > 0)
+            .filter(|(name, level)| *level > 0 && is_supported(name, *level))
             .map(|(name, level)| FinalizedFeatureKey {
                 name,
                 max_version_level: level,

@@ -1,13 +1,13 @@
 //! DescribeGroups (key 15, versions 0-6): state, members and assignments of groups.
 //!
 //! - Metadata of members and the protocol are shown while the group is stable, the assignment always.
-//! - An unknown group is Dead, from version 6 on with GROUP_ID_NOT_FOUND (KIP-1043).
+//! - An unknown group, and one of another type, is Dead, from version 6 on with GROUP_ID_NOT_FOUND (KIP-1043).
 //! - Version 3 may ask for the operations allowed on each group (KIP-430), version 4 shows group instance ids.
 
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use milena_core::group::{DescribedMember, Description, Reply, Request};
+use milena_core::group::{Described, DescribedMember, Description, Reply, Request};
 use milena_protocol::ErrorCode;
 use milena_protocol::messages::describe_groups::{
     DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
@@ -36,8 +36,9 @@ async fn describe(broker: &Arc<Broker>, context: &RequestContext, id: ByteString
     let request = Request::Describe(vec![id.clone()]);
     let error = match broker.coordinators.call(broker, &id, request).await {
         Ok(Reply::Describe(mut found)) => match found.pop() {
-            Some((_, Some(description))) => return respond(id, description),
-            _ => return unknown(context, id),
+            Some((_, Described::Group(description))) => return respond(id, description),
+            Some((_, Described::OfAnotherType)) => return unknown(context, id, "is not a classic group"),
+            _ => return unknown(context, id, "not found"),
         },
         Ok(_) => ErrorCode::UnknownServerError,
         Err(error) => error,
@@ -45,8 +46,8 @@ async fn describe(broker: &Arc<Broker>, context: &RequestContext, id: ByteString
     DescribedGroup { group_id: id, error_code: error.code(), ..Default::default() }
 }
 
-fn unknown(context: &RequestContext, id: ByteString) -> DescribedGroup {
-    let message = ByteString::from(format!("Group {id} not found."));
+fn unknown(context: &RequestContext, id: ByteString, why: &str) -> DescribedGroup {
+    let message = ByteString::from(format!("Group {id} {why}."));
     let dead =
         DescribedGroup { group_id: id, group_state: ByteString::from_static("Dead"), ..Default::default() };
     if context.version < 6 {

@@ -65,8 +65,8 @@ fn state(producer: Restored) -> ProducerState {
         producer_epoch: i32::from(producer.epoch.0),
         last_sequence: producer.last_batch.map_or(-1, |batch| batch.last_sequence),
         last_timestamp: producer.last_batch.map_or(-1, |batch| batch.timestamp.0),
-        coordinator_epoch: -1,
-        ..ProducerState::default()
+        coordinator_epoch: producer.coordinator_epoch,
+        current_txn_start_offset: producer.transaction_start.map_or(-1, |start| start.0),
     }
 }
 

@@ -11,7 +11,7 @@
 //! - A reader with a session names only what it asks anew, and is told only what changed (version 7, KIP-227;
 //!   `milena_core::session`). A topic of the session that was deleted and made again under its name has
 //!   INCONSISTENT_TOPIC_ID. Without a session, every partition asked for is answered.
-//! - `read_committed` reads up to the high watermark: without transactions that is the last stable offset.
+//! - `read_committed` reads up to the last stable offset and is told the aborted transactions (KIP-98).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use milena_core::config::broker::server;
 use milena_core::metadata::MetadataImage;
 use milena_core::session::{PartitionKey, Turn, Wanted as Asked};
 use milena_protocol::messages::fetch::{
-    EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch,
-    NodeEndpoint, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse,
+    LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
-use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, PartitionIndex, Records};
+use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, PartitionIndex, ProducerId, Records};
 use tokio::time::Instant;
 
 use crate::broker::{Broker, RequestContext};
@@ -87,11 +87,15 @@ impl Fetch {
             }
         };
         let wanted = turn.partitions.iter();
+        let committed_only = request.isolation_level == READ_COMMITTED;
         let bytes_max =
             bytes(request.max_bytes).min(bytes(broker.config.properties.int(&server::FETCH_MAX_BYTES)));
         Self {
             wanted: wanted
-                .map(|wanted| Wanted { found: found(wanted), read: read_request(&wanted.asked) })
+                .map(|wanted| Wanted {
+                    found: found(wanted),
+                    read: read_request(&wanted.asked, committed_only),
+                })
                 .collect(),
             bytes_min: bytes(request.min_bytes).min(bytes_max),
             bytes_max,
@@ -120,13 +124,14 @@ impl Fetch {
     }
 }
 
-fn read_request(partition: &FetchPartition) -> ReadRequest {
+fn read_request(partition: &FetchPartition, committed_only: bool) -> ReadRequest {
     ReadRequest {
         offset: Offset(partition.fetch_offset),
         current_leader_epoch: LeaderEpoch(partition.current_leader_epoch),
         last_fetched_epoch: LeaderEpoch(partition.last_fetched_epoch),
         bytes_max: usize::try_from(partition.partition_max_bytes).unwrap_or(0),
         at_least_one: false,
+        committed_only,
     }
 }
 
@@ -183,6 +188,10 @@ fn endpoints(image: &MetadataImage, context: &RequestContext, mut leaders: Vec<N
     leaders.into_iter().filter_map(endpoint).collect()
 }
 
+fn aborted((producer_id, first_offset): (ProducerId, Offset)) -> AbortedTransaction {
+    AbortedTransaction { producer_id: producer_id.0, first_offset: first_offset.0 }
+}
+
 fn is_unknown(code: ErrorCode) -> bool {
     matches!(
         code,
@@ -198,9 +207,9 @@ fn answer(partition: PartitionIndex, result: Result<Read, ErrorCode>, read_commi
     let data = PartitionData { partition_index: partition.0, ..PartitionData::default() };
     match result {
         Ok(read) => PartitionData {
-            aborted_transactions: read_committed.then(Vec::new),
+            aborted_transactions: read_committed.then(|| read.aborted.into_iter().map(aborted).collect()),
             high_watermark: read.high_watermark.0,
-            last_stable_offset: read.high_watermark.0,
+            last_stable_offset: read.last_stable_offset.0,
             log_start_offset: read.log_start_offset.0,
             diverging_epoch: read.diverged.map_or_else(EpochEndOffset::default, |diverged| EpochEndOffset {
                 epoch: diverged.epoch.0,

@@ -6,7 +6,7 @@
 //!   KIP-1023). A negative one that the version does not know is UNSUPPORTED_VERSION.
 //! - All data is local: -4 is the log start; -5 and -6 answer -1.
 //! - The same partition twice in a request is INVALID_REQUEST, told once, as in Apache Kafka.
-//! - Answers stop at the high watermark, which without transactions is the last stable offset too.
+//! - Answers stop at the high watermark, for `read_committed` at the last stable offset (KIP-98).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use milena_protocol::{ErrorCode, LeaderEpoch, PartitionIndex, Timestamp};
 use crate::broker::{Broker, RequestContext};
 use crate::partition::{Found, Partition};
 
+const READ_COMMITTED: i8 = 1;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -51,11 +52,12 @@ pub(crate) async fn handle(
     let is_twice =
         |name: &ByteString, index| seen.get(&(name.clone(), index)).is_some_and(|count| *count > 1);
     let mut told = BTreeSet::new();
+    let committed_only = request.isolation_level == READ_COMMITTED;
     let topic = |topic: ListOffsetsTopic| {
         let mut partition = |partition: &ListOffsetsPartition| {
             let index = partition.partition_index;
             let found = if !is_twice(&topic.name, index) {
-                find(broker, context.version, &topic.name, partition)
+                find(broker, (context.version, committed_only), &topic.name, partition)
             } else if told.insert((topic.name.clone(), index)) {
                 Err(ErrorCode::InvalidRequest)
             } else {
@@ -74,7 +76,7 @@ pub(crate) async fn handle(
 
 fn find(
     broker: &Broker,
-    version: i16,
+    (version, committed_only): (i16, bool),
     topic: &str,
     request: &ListOffsetsPartition,
 ) -> Result<Option<Found>, ErrorCode> {
@@ -84,16 +86,17 @@ fn find(
     }
     let partition = broker.partitions.of(topic, PartitionIndex(request.partition_index))?;
     partition.check_leader(LeaderEpoch(request.current_leader_epoch))?;
-    look_up(&partition, request.timestamp)
+    look_up(&partition, request.timestamp, committed_only)
 }
 
-fn look_up(partition: &Partition, timestamp: i64) -> Result<Option<Found>, ErrorCode> {
+fn look_up(partition: &Partition, timestamp: i64, committed_only: bool) -> Result<Option<Found>, ErrorCode> {
+    let latest = partition.latest(committed_only);
     match timestamp {
-        LATEST => Ok(Some(partition.latest())),
+        LATEST => Ok(Some(latest)),
         EARLIEST | EARLIEST_LOCAL => Ok(Some(partition.earliest())),
-        MAX_TIMESTAMP => partition.offset_of_max_timestamp(),
+        MAX_TIMESTAMP => partition.offset_of_max_timestamp(latest.offset),
         timestamp if timestamp < 0 => Ok(None),
-        timestamp => partition.offset_for_timestamp(Timestamp(timestamp)),
+        timestamp => partition.offset_for_timestamp(Timestamp(timestamp), latest.offset),
     }
 }
 

@@ -56,6 +56,7 @@ impl Journal for Led {
             last_fetched_epoch: LeaderEpoch::NONE,
             bytes_max: LOAD_BYTES_MAX,
             at_least_one: true,
+            committed_only: false,
         };
         let read = self.partition.read(&request)?;
         read.records.into_bytes().map_err(|_| ErrorCode::KafkaStorageError)

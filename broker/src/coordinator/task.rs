@@ -98,10 +98,10 @@ async fn load<J: Journal>(journal: J, settings: GroupSettings) -> anyhow::Result
         .await
         .map_err(|code| anyhow::anyhow!("{code} before offset {end} was committed"))?;
     tokio::task::spawn_blocking(move || {
-        let mut machine = Coordinator::new(settings);
+        let (mut machine, mut reader) = (Coordinator::new(settings), journal::Reader::default());
         while offset < end {
             let bytes = journal.read(offset).map_err(|code| anyhow::anyhow!("{code} at offset {offset}"))?;
-            match journal::decode(bytes, |record| machine.replay(record))? {
+            match reader.read(bytes, |record| machine.replay(record))? {
                 Some(next) if next > offset => offset = next,
                 _ => break,
             }

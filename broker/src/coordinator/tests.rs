@@ -5,11 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use bytestring::ByteString;
 use milena_core::group::{
-    Caller, CommitOffsets, FetchOffsets, JoinGroup, Joined, PartitionCommit, Protocol, TopicCommit,
-    TopicOffsets,
+    Caller, CommitOffsets, FetchOffsets, GroupRecord, JoinGroup, Joined, PartitionCommit, Protocol,
+    TopicCommit, TopicOffsets,
 };
-use milena_protocol::records::RecordBatch;
-use milena_protocol::{Offset, Uuid};
+use milena_protocol::messages::control_records::EndTxnMarker;
+use milena_protocol::messages::group_records::{OffsetCommitKey, OffsetCommitValue};
+use milena_protocol::records::{BatchBuilder, ControlRecordType, NewRecord, RecordBatch};
+use milena_protocol::{Message as _, Offset, ProducerEpoch, ProducerId, Timestamp, Uuid};
 
 use super::*;
 
@@ -155,6 +157,39 @@ async fn offsets_outlive_the_coordinator() {
     stop.cancel();
     let (calls, _stop) = start(&memory).await;
     assert_eq!(fetch(&calls).await, [Offset(7)]);
+}
+
+/// What Apache Kafka writes for a transaction: the offset, and the marker of its end.
+fn transaction(memory: &Memory, offset: i64, end: Option<ControlRecordType>) {
+    let (producer, epoch) = (ProducerId(3), ProducerEpoch(0));
+    let key = OffsetCommitKey { group: "g".into(), topic: "t".into(), partition: 0 };
+    let value = OffsetCommitValue { offset, ..OffsetCommitValue::default() };
+    let (key, value) = GroupRecord::Offset { key, value: Some(value) }.encode();
+    let mut batch = BatchBuilder::default().producer(producer, epoch, 0).transactional();
+    batch.push(NewRecord { timestamp: Timestamp(1), key: Some(&key), value: value.as_deref(), headers: &[] });
+    memory.append(&batch.build()).unwrap();
+    if let Some(end) = end {
+        let marker = EndTxnMarker { coordinator_epoch: 0 }.to_versioned_bytes(0);
+        let mut batch = BatchBuilder::default().producer(producer, epoch, -1).transactional();
+        batch.push_control(end, Timestamp(1), &marker);
+        memory.append(&batch.build()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn offsets_of_transactions_count_when_they_are_committed() {
+    use ControlRecordType::{Abort, Commit};
+    for (transactions, expected) in [
+        (&[(5, Some(Commit))][..], 5),
+        (&[(5, Some(Commit)), (6, Some(Abort))], 5),
+        (&[(5, Some(Commit)), (6, None)], 5),
+        (&[(5, Some(Abort)), (6, Some(Commit))], 6),
+    ] {
+        let memory = Memory::default();
+        transactions.iter().for_each(|(offset, end)| transaction(&memory, *offset, *end));
+        let (calls, _stop) = start(&memory).await;
+        assert_eq!(fetch(&calls).await, [Offset(expected)], "{transactions:?}");
+    }
 }
 
 #[tokio::test]

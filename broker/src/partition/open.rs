@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use bytestring::ByteString;
 use milena_core::config::effective::TopicConfig;
-use milena_core::partition::{BatchMetadata, Replica, Restored};
+use milena_core::partition::{BatchMetadata, Ended, Replica, Restored};
+use milena_protocol::records::{ControlRecordType, batches, control_record_type};
 use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, PartitionIndex, Timestamp, TopicId};
-use milena_storage::{Disk, Log, Opening, ProducerEntry, Retention, StorageError, dir};
+use milena_storage::{
+    AbortedTransaction, Disk, Log, Opening, ProducerEntry, ReadLimits, Retention, StorageError, dir,
+};
 use tokio::sync::watch;
 
 use super::compact::Compaction;
@@ -58,6 +61,7 @@ impl Partition {
         replica.restore_high_watermark(opened.high_watermark.unwrap_or_default().max(log.start_offset()));
         let progress = Progress {
             high_watermark: replica.high_watermark(),
+            last_stable_offset: replica.last_stable_offset(),
             leader_epoch: LeaderEpoch::NONE,
             is_leader: false,
             held_from: None,
@@ -207,9 +211,30 @@ fn restore_producers(log: &Log, replica: &mut Replica, now: Timestamp) -> Result
             epoch: entry.epoch,
             last_batch: (entry.last_sequence >= 0).then_some(batch),
             last_seen: now,
+            transaction_start: Some(entry.transaction_start).filter(|start| start.0 >= 0),
+            coordinator_epoch: entry.coordinator_epoch,
         });
     }
-    log.headers_from(from, |header| replica.replay(header, now))
+    let mut ended = Vec::new();
+    log.headers_from(from, |header| ended.extend(replica.replay(header, now)))?;
+    ended.into_iter().try_for_each(|transaction| note_if_aborted(log, transaction))
+}
+
+/// Brings an aborted transaction back into the index that a crash took it from.
+fn note_if_aborted(log: &Log, ended: Ended) -> Result<(), StorageError> {
+    let limits = ReadLimits { end_offset: log.end_offset(), bytes_max: 0, at_least_one: true };
+    let marker = log.read(ended.marker_offset, limits)?.into_bytes().unwrap_or_default();
+    let marker = batches(marker).next().and_then(Result::ok);
+    let record = marker.and_then(|marker| marker.records().ok()?.next()?.ok());
+    if record.as_ref().and_then(control_record_type) != Some(ControlRecordType::Abort) {
+        return Ok(());
+    }
+    log.append_aborted(&AbortedTransaction {
+        first_offset: ended.first_offset,
+        producer_id: ended.producer_id,
+        last_offset: ended.marker_offset,
+        last_stable_offset: ended.last_stable_offset,
+    })
 }
 
 fn entries(state: &Replica) -> Vec<ProducerEntry> {
@@ -228,8 +253,8 @@ fn entries(state: &Replica) -> Vec<ProducerEntry> {
             last_offset: batch.last_offset,
             offset_delta: batch.offset_delta,
             timestamp: batch.timestamp,
-            coordinator_epoch: -1,
-            transaction_start: Offset::NONE,
+            coordinator_epoch: producer.coordinator_epoch,
+            transaction_start: producer.transaction_start.unwrap_or(Offset::NONE),
         }
     };
     state.producers().iter().map(entry).collect()

@@ -1,6 +1,6 @@
 //! Reads of a partition: batches for consumers and coordinators, offsets by time.
 
-use milena_protocol::{ErrorCode, LeaderEpoch, Offset, Records, Timestamp};
+use milena_protocol::{ErrorCode, LeaderEpoch, Offset, ProducerId, Records, Timestamp};
 use milena_storage::{ReadLimits, StorageError};
 
 use super::Partition;
@@ -16,6 +16,8 @@ pub(crate) struct ReadRequest {
     pub(crate) bytes_max: usize,
     /// The first batch comes even if it is larger.
     pub(crate) at_least_one: bool,
+    /// Nothing from the first open transaction on; aborted ones are told.
+    pub(crate) committed_only: bool,
 }
 
 /// Where the reader's log and this one part.
@@ -30,7 +32,10 @@ pub(crate) struct Diverged {
 pub(crate) struct Read {
     pub(crate) records: Records,
     pub(crate) high_watermark: Offset,
+    pub(crate) last_stable_offset: Offset,
     pub(crate) log_start_offset: Offset,
+    /// Producer and first offset of the transactions to leave out, in the order of their first offsets.
+    pub(crate) aborted: Vec<(ProducerId, Offset)>,
     /// The reader must truncate first; there are no records then.
     pub(crate) diverged: Option<Diverged>,
     /// The records end with their segment; more stand in the next one, which another read yields.
@@ -50,9 +55,12 @@ impl Partition {
     pub(crate) fn read(&self, request: &ReadRequest) -> Result<Read, ErrorCode> {
         self.health.check_read()?;
         self.check_leader(request.current_leader_epoch)?;
+        let progress = self.progress();
         let read = Read {
             records: Records::EMPTY,
-            high_watermark: self.high_watermark(),
+            high_watermark: progress.high_watermark,
+            last_stable_offset: progress.last_stable_offset,
+            aborted: Vec::new(),
             log_start_offset: self.log.start_offset(),
             diverged: self.divergence(request)?,
             ends_early: false,
@@ -61,13 +69,28 @@ impl Partition {
             return Ok(read);
         }
         let limits = ReadLimits {
-            end_offset: read.high_watermark,
+            end_offset: if request.committed_only { read.last_stable_offset } else { read.high_watermark },
             bytes_max: request.bytes_max,
             at_least_one: request.at_least_one,
         };
         let records = self.log.read(request.offset, limits).map_err(|error| self.read_failed(&error))?;
         let ends_early = !records.is_empty() && request.offset < self.log.active_base_offset();
-        Ok(Read { records, ends_early, ..read })
+        let aborted = if request.committed_only && !records.is_empty() {
+            self.aborted(request.offset, records.len()).map_err(|error| self.read_failed(&error))?
+        } else {
+            Vec::new()
+        };
+        Ok(Read { records, aborted, ends_early, ..read })
+    }
+
+    /// The aborted transactions among the records of a read.
+    fn aborted(&self, from: Offset, bytes: usize) -> Result<Vec<(ProducerId, Offset)>, StorageError> {
+        if !self.log.has_aborted_transactions()? {
+            return Ok(Vec::new());
+        }
+        let mut aborted = self.log.aborted_transactions(from, self.log.offset_after(from, bytes)?)?;
+        aborted.sort_unstable_by_key(|aborted| aborted.first_offset);
+        Ok(aborted.iter().map(|aborted| (aborted.producer_id, aborted.first_offset)).collect())
     }
 
     /// Whether the log of a reader that ends at `offset` in `last_fetched_epoch` is a prefix of this one (KIP-595).
@@ -95,14 +118,18 @@ impl Partition {
         }
     }
 
-    /// The first committed record with this timestamp or a later one.
-    pub(crate) fn offset_for_timestamp(&self, timestamp: Timestamp) -> Result<Option<Found>, ErrorCode> {
-        self.found(self.log.offset_for_timestamp(timestamp, self.high_watermark()))
+    /// The first record with this timestamp or a later one, if it is before `end`.
+    pub(crate) fn offset_for_timestamp(
+        &self,
+        timestamp: Timestamp,
+        end: Offset,
+    ) -> Result<Option<Found>, ErrorCode> {
+        self.found(self.log.offset_for_timestamp(timestamp, end))
     }
 
-    /// The first committed record with the largest timestamp.
-    pub(crate) fn offset_of_max_timestamp(&self) -> Result<Option<Found>, ErrorCode> {
-        self.found(self.log.offset_of_max_timestamp(self.high_watermark()))
+    /// The first record with the largest timestamp, if it is before `end`.
+    pub(crate) fn offset_of_max_timestamp(&self, end: Offset) -> Result<Option<Found>, ErrorCode> {
+        self.found(self.log.offset_of_max_timestamp(end))
     }
 
     /// The log start.
@@ -110,12 +137,12 @@ impl Partition {
         self.end_of_log(self.log.start_offset())
     }
 
-    /// The high watermark.
-    pub(crate) fn latest(&self) -> Found {
+    /// The high watermark, or the last stable offset.
+    pub(crate) fn latest(&self, committed_only: bool) -> Found {
         let progress = self.progress();
         Found {
             timestamp: Timestamp::NONE,
-            offset: progress.high_watermark,
+            offset: if committed_only { progress.last_stable_offset } else { progress.high_watermark },
             leader_epoch: progress.leader_epoch,
         }
     }

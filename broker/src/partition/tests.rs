@@ -66,6 +66,7 @@ fn values(partition: &Partition) -> Vec<String> {
         last_fetched_epoch: LeaderEpoch::NONE,
         bytes_max: 1 << 20,
         at_least_one: true,
+        committed_only: false,
     };
     let bytes = partition.read(&request).unwrap().records.into_bytes().unwrap();
     let records = batches(bytes).flat_map(|batch| batch.unwrap().records().unwrap());
@@ -124,6 +125,7 @@ fn read_tells_that_more_stands_in_the_next_segment() {
             last_fetched_epoch: LeaderEpoch::NONE,
             bytes_max: 1 << 20,
             at_least_one: true,
+            committed_only: false,
         };
         partition.read(&request).unwrap().ends_early
     };
@@ -175,6 +177,7 @@ fn retention_follows_the_topics_configuration() {
         last_fetched_epoch: LeaderEpoch::NONE,
         bytes_max: 100,
         at_least_one: true,
+        committed_only: false,
     };
     assert_eq!(partition.read(&request).map(|_| ()), Err(ErrorCode::OffsetOutOfRange));
 }

@@ -76,6 +76,7 @@ fn read(partition: &Partition) -> Bytes {
         last_fetched_epoch: LeaderEpoch::NONE,
         bytes_max: 1 << 20,
         at_least_one: true,
+        committed_only: false,
     };
     partition.read(&request).unwrap().records.into_bytes().unwrap()
 }

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use milena_core::config::broker::server;
 use milena_core::controller::Settings;
 use milena_core::metadata::MetadataImage;
-use milena_core::metadata::features::{KRAFT_VERSION, METADATA_VERSION, SUPPORTED};
+use milena_core::metadata::features::{METADATA_VERSION, SUPPORTED, is_acceptable, is_supported};
 use milena_protocol::messages::control_records::VotersRecord;
 use milena_protocol::messages::metadata_records::register_broker_record::{BrokerEndpoint, BrokerFeature};
 use milena_protocol::messages::metadata_records::register_controller_record::{
@@ -87,12 +87,11 @@ pub(super) fn check_voters(voters: Option<&VotersRecord>, node: NodeId) -> anyho
     Ok(())
 }
 
-/// Refuses a cluster whose metadata promises what this version does not keep.
+/// Refuses a cluster whose metadata promises what this version neither does nor can leave to others.
 pub(super) fn check(image: &MetadataImage) -> anyhow::Result<()> {
     for (name, level) in image.features() {
-        let feature = SUPPORTED.iter().find(|feature| *name == feature.name && feature.name != KRAFT_VERSION);
         ensure!(
-            feature.is_some_and(|feature| feature.levels.contains(level)),
+            is_acceptable(name, *level),
             "the cluster has finalized {name}={level}, which this version does not support"
         );
     }
@@ -105,4 +104,11 @@ pub(super) fn check(image: &MetadataImage) -> anyhow::Result<()> {
         protected.unwrap_or_default()
     );
     Ok(())
+}
+
+/// Says which of the cluster's features are kept but not served.
+pub(super) fn warn_of_unserved(image: &MetadataImage) {
+    for (feature, level) in image.features().iter().filter(|(name, level)| !is_supported(name, **level)) {
+        tracing::warn!(%feature, level, "finalized feature is kept, but not served yet; clients are not told of it");
+    }
 }

@@ -131,29 +131,52 @@ async fn a_directory_of_another_node_is_refused() {
     assert_eq!(error.to_string(), "log directory /memory/data belongs to node.id=1, this node has node.id=2");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_directory_formatted_for_more_than_is_built_is_refused_and_left_alone() {
+/// A directory that another formatter prepared with these levels.
+fn formatted(disk: &MemDisk, levels: &[(&str, i16)]) {
     use milena_protocol::Timestamp;
     use milena_protocol::messages::metadata_records::FeatureLevelRecord;
 
-    let (disk, config) = (Arc::new(MemDisk::new()), config(&[]));
     disk.create_dir_all(Path::new("/memory/data")).unwrap();
-    let level = |name: &str, level| FeatureLevelRecord { name: name.into(), feature_level: level }.into();
-    let levels = [level("metadata.version", 30), level("group.version", 1)];
     let properties = milena_storage::MetaProperties {
         cluster_id: "MkU3OEVBNTcwNTJENDM2Qk".into(),
         node_id: NodeId(1),
-        directory_id: super::format::random_id(),
+        directory_id: milena_protocol::Uuid::from_u128(7),
     };
-    properties.write(&*disk, Path::new("/memory/data")).unwrap();
+    properties.write(disk, Path::new("/memory/data")).unwrap();
+    let level = |(name, level): &(&str, i16)| {
+        FeatureLevelRecord { name: (*name).into(), feature_level: *level }.into()
+    };
+    let levels: Vec<_> = levels.iter().map(level).collect();
     let bootstrap = Path::new("/memory/data/bootstrap.checkpoint");
     disk.replace(bootstrap, &super::snapshot::bootstrap(&levels, Timestamp(1)), true).unwrap();
-    for _ in 0..2 {
-        let error = super::start(config.clone(), disk.clone()).await.err().expect("refused");
-        let expected = "the cluster has finalized group.version=1, which this version does not support";
-        assert!(format!("{error:#}").ends_with(expected), "{error:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_formatted_for_more_than_kafka_knows_is_refused_and_left_alone() {
+    let (disk, config) = (Arc::new(MemDisk::new()), config(&[]));
+    for (name, level) in [("group.version", 2), ("nope.version", 1), ("metadata.version", 29)] {
+        formatted(&disk, &[("metadata.version", 30), (name, level)]);
+        for _ in 0..2 {
+            let error = super::start(config.clone(), disk.clone()).await.err().expect("refused");
+            let expected =
+                format!("the cluster has finalized {name}={level}, which this version does not support");
+            assert!(format!("{error:#}").ends_with(&expected), "{error:#}");
+        }
     }
-    let levels = [level("metadata.version", 30)];
-    disk.replace(bootstrap, &super::snapshot::bootstrap(&levels, Timestamp(1)), true).unwrap();
+    formatted(&disk, &[("metadata.version", 30)]);
     start(&config, &disk).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn levels_that_are_not_built_are_kept() {
+    let (disk, config) = (Arc::new(MemDisk::new()), config(&[]));
+    let levels = [("group.version", 1), ("metadata.version", 30), ("transaction.version", 2)];
+    formatted(&disk, &levels);
+    for _ in 0..2 {
+        let quorum = start(&config, &disk).await;
+        let image = quorum.image();
+        let kept: Vec<_> = image.features().iter().map(|(name, level)| (&**name, *level)).collect();
+        assert_eq!(kept, levels);
+        quorum.stop().await;
+    }
 }

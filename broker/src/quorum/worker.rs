@@ -126,6 +126,7 @@ impl Worker {
         }
         self.commit()?;
         registration::check(self.loader.published())?;
+        registration::warn_of_unserved(self.loader.published());
         self.request(ControllerRequest::RegisterController(registration::controller(config)))?;
         let broker = registration::broker(config, self.dir.meta.directory_id);
         let reply = self.request(ControllerRequest::RegisterBroker(broker))?;

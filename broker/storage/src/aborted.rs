@@ -14,13 +14,14 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::PoisonError;
 
 use milena_protocol::{Offset, ProducerId};
 
 use crate::disk::{Disk, Open};
 use crate::error::{Context, StorageError};
 use crate::log::Log;
-use crate::segment::segment_path;
+use crate::segment::{offset_of_name, segment_path};
 
 pub(crate) const EXTENSION: &str = "txnindex";
 const VERSION: i16 = 0;
@@ -51,9 +52,25 @@ impl Log {
         if known.last().is_some_and(|last| last.last_offset >= aborted.last_offset) {
             return Ok(());
         }
+        *self.has_aborted.lock().unwrap_or_else(PoisonError::into_inner) = Some(true);
         let position = known.len() * ENTRY_BYTES;
         let file = self.disk().open(&path, Open::Create).context("open", &path)?;
         file.write_all_at(&[&encode(aborted)], position as u64).context("append to", &path)
+    }
+
+    /// Whether a transaction may have been aborted in any segment. Looks into the folder once.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub fn has_aborted_transactions(&self) -> Result<bool, StorageError> {
+        let mut has_aborted = self.has_aborted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = *has_aborted {
+            return Ok(known);
+        }
+        let entries = self.disk().list(self.folder()).context("list", self.folder())?;
+        let found = entries.iter().any(|entry| offset_of_name(&entry.name, EXTENSION).is_some());
+        *has_aborted = Some(found);
+        Ok(found)
     }
 
     /// The aborted transactions with records in `from..to`, as a Fetch answers them.

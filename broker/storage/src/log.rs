@@ -150,6 +150,8 @@ pub struct Log {
     epochs_synced: AtomicU64,
     /// The producer snapshots that were there when the log was opened.
     snapshots: Mutex<Option<Vec<Offset>>>,
+    /// Whether there is an index of aborted transactions, once somebody asked.
+    pub(crate) has_aborted: Mutex<Option<bool>>,
     scanned_bytes: u64,
     repair: Option<Repair>,
     condemned: Mutex<Condemned>,

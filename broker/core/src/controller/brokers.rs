@@ -87,13 +87,36 @@ impl Controller {
             .collect()
     }
 
-    /// The changes that make `id` the leader of what nobody leads and it is in sync with.
+    /// The changes that make `id` the leader of what nobody leads and it may lead.
     fn lead(&self, id: NodeId) -> Vec<MetadataRecord> {
         partitions_of(&self.image)
-            .filter(|(_, _, partition)| partition.leader.0 == NO_LEADER && partition.isr.contains(&id))
-            .map(|(topic, index, _)| PartitionChangeRecord { leader: id.0, ..change(topic, index) }.into())
+            .filter(|(_, _, partition)| partition.leader.0 == NO_LEADER)
+            .filter_map(|(topic, index, partition)| {
+                let led = PartitionChangeRecord { leader: id.0, ..change(topic, index) };
+                Some(
+                    if partition.isr.contains(&id) { led } else { return_to_isr(led, id, partition)? }.into(),
+                )
+            })
             .collect()
     }
+}
+
+/// Of a partition whose ISR Apache Kafka left empty (KIP-966): an eligible replica leads again, or the last that is known
+/// to have been one.
+fn return_to_isr(
+    led: PartitionChangeRecord,
+    id: NodeId,
+    partition: &PartitionImage,
+) -> Option<PartitionChangeRecord> {
+    let (eligible, last_known) = (&partition.eligible_leader_replicas, &partition.last_known_elr);
+    let may_lead = eligible.contains(&id) || eligible.is_empty() && **last_known == [id];
+    let rest: Vec<NodeId> = eligible.iter().copied().filter(|node| *node != id).collect();
+    (partition.isr.is_empty() && may_lead).then(|| PartitionChangeRecord {
+        isr: Some(vec![id.0]),
+        eligible_leader_replicas: (rest != *eligible).then(|| numbers(&rest)),
+        last_known_elr: (!last_known.is_empty()).then(Vec::new),
+        ..led
+    })
 }
 
 /// The `leader` of a change that leaves it.

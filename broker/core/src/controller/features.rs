@@ -1,8 +1,11 @@
 //! Feature levels: a level changes when this controller and every registered broker support it. One refusal refuses the
 //! whole request.
 //!
+//! Features that are finalized but not built can be lowered to level 0.
 //! `metadata.version` has one supported level, so that no downgrade of it could lose metadata; and
 //! `kraft.version` is a control record of the quorum, not one of the controller: it can be asked for at the level it has.
+
+use std::collections::BTreeMap;
 
 use bytestring::ByteString;
 use milena_protocol::ErrorCode;
@@ -31,11 +34,12 @@ impl UpgradeType {
 impl Controller {
     pub(super) fn update_features(&self, updates: &[FeatureUpdateKey], validate_only: bool) -> Decision {
         let mut records = Vec::new();
-        for (index, update) in updates.iter().enumerate() {
-            // Of two levels for one feature the last counts.
-            if updates[index + 1..].iter().any(|later| later.feature == update.feature) {
-                continue;
-            }
+        // Of two levels for one feature the last counts.
+        let last: BTreeMap<_, _> =
+            updates.iter().enumerate().map(|(index, update)| (&update.feature, index)).collect();
+        for (_, update) in
+            updates.iter().enumerate().filter(|(index, update)| last[&update.feature] == *index)
+        {
             match self.update_feature(update) {
                 Ok(record) => records.extend(record),
                 Err(refusal) => return (Vec::new(), ControllerReply::Done(Err(refusal))),
@@ -73,7 +77,7 @@ impl Controller {
             let reason = "Changing the version of this feature while the quorum runs is not built yet.";
             return if level == current { Ok(None) } else { Err(refused(reason)) };
         }
-        if !KNOWN.contains(&&**name) {
+        if !KNOWN.iter().any(|(known, _)| **known == **name) {
             return Err(refused(&format!("Feature {name} not found.")));
         }
         Ok(Some(FeatureLevelRecord { name: name.clone(), feature_level: level }.into()))

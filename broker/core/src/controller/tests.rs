@@ -542,6 +542,29 @@ fn a_restarted_broker_leads_again_under_a_new_epoch() {
 }
 
 #[test]
+fn replica_leads_again_what_apache_kafka_left_without_an_isr() {
+    for (eligible, last_known) in [(vec![1, 2], vec![]), (vec![], vec![1])] {
+        let mut quorum = Quorum::new();
+        quorum.create(mk_topic("a", 1, 1)).unwrap();
+        let left = PartitionChangeRecord {
+            partition_id: 0,
+            topic_id: quorum.image().topic("a").unwrap().id.0,
+            leader: -1,
+            isr: Some(vec![]),
+            eligible_leader_replicas: Some(eligible.clone()),
+            last_known_elr: Some(last_known),
+            ..PartitionChangeRecord::default()
+        };
+        quorum.0.replay(&left.into());
+        quorum.restart_broker(1);
+        let (_, partition) = quorum.image().topic("a").unwrap().partitions().next().unwrap();
+        assert_eq!((partition.leader, partition.isr.as_slice()), (NodeId(1), &[NodeId(1)][..]));
+        let others: Vec<_> = eligible.into_iter().filter(|id| *id != 1).map(NodeId).collect();
+        assert_eq!((&partition.eligible_leader_replicas, partition.last_known_elr.len()), (&others, 0));
+    }
+}
+
+#[test]
 fn the_epoch_of_a_registration_is_its_own_offset() {
     let mut quorum = Quorum::new();
     quorum.create(mk_topic("a", 3, 1)).unwrap();
@@ -614,6 +637,19 @@ fn feature_levels_change_as_far_as_everybody_supports_them() {
         let refused = Err((ErrorCode::InvalidUpdateVersion, message));
         assert_eq!(update(&[(metadata, 30, 1), (name, level, kind)], false), refused);
     }
+    quorum.0.replay(&FeatureLevelRecord { name: group.into(), feature_level: 1 }.into());
+    let lower = |upgrade_type| {
+        let update = FeatureUpdateKey {
+            feature: group.into(),
+            max_version_level: 0,
+            upgrade_type,
+            ..Default::default()
+        };
+        ControllerRequest::UpdateFeatures { updates: vec![update], validate_only: false }
+    };
+    assert!(matches!(quorum.ask(lower(1)).1, ControllerReply::Done(Err(_))));
+    assert_eq!(quorum.ask(lower(2)).1, ControllerReply::Done(Ok(())), "what is kept can be given up");
+    assert_eq!(quorum.image().features().get(group), None);
     quorum
         .ask(ControllerRequest::RegisterBroker(RegisterBrokerRecord { broker_id: 2, ..Default::default() }));
     let updates =

@@ -101,6 +101,11 @@ impl ClassicGroup {
         }
     }
 
+    /// Whether it exists through its offsets alone; the log has no record of it.
+    pub(super) fn is_simple(&self) -> bool {
+        self.is(State::Empty) && self.since.is_none() && self.protocol_type.is_none()
+    }
+
     pub(super) fn is(&self, state: State) -> bool {
         self.state == state
     }

@@ -7,18 +7,25 @@ use milena_protocol::ErrorCode;
 
 use super::Turn;
 use super::classic::{ClassicGroup, State};
+use super::foreign::{ForeignGroup, ForeignGroups};
 use super::offsets::Offsets;
 use super::record::GroupRecord;
-use super::request::{Description, ListFilter, Listed};
+use super::request::{Described, Description, ListFilter, Listed};
 
 /// Kafka's name of this type of group.
 const CLASSIC: &str = "classic";
 
 pub(super) fn describe(
     groups: &BTreeMap<ByteString, ClassicGroup>,
+    foreign: &ForeignGroups,
     ids: Vec<ByteString>,
-) -> Vec<(ByteString, Option<Description>)> {
-    ids.into_iter().map(|id| (id.clone(), groups.get(&id).map(description))).collect()
+) -> Vec<(ByteString, Described)> {
+    let described = |id: &ByteString| match groups.get(id) {
+        Some(group) => Described::Group(description(group)),
+        None if foreign.contains(id) => Described::OfAnotherType,
+        None => Described::Unknown,
+    };
+    ids.into_iter().map(|id| (id.clone(), described(&id))).collect()
 }
 
 fn description(group: &ClassicGroup) -> Description {
@@ -31,15 +38,30 @@ fn description(group: &ClassicGroup) -> Description {
     }
 }
 
-pub(super) fn list(groups: &BTreeMap<ByteString, ClassicGroup>, filter: &ListFilter) -> Vec<Listed> {
+pub(super) fn list(
+    groups: &BTreeMap<ByteString, ClassicGroup>,
+    turn: &Turn<'_>,
+    filter: &ListFilter,
+) -> Vec<Listed> {
     let passes = |names: &[ByteString], name: &str| {
         names.is_empty() || names.iter().any(|wanted| wanted.trim().eq_ignore_ascii_case(name))
     };
-    if !passes(&filter.types, CLASSIC) {
-        return Vec::new();
+    let others = turn.foreign.iter().map(|(id, group)| foreign(id, group, turn));
+    let listed = groups.values().map(listed).chain(others);
+    let passes =
+        |group: &Listed| passes(&filter.types, group.group_type) && passes(&filter.states, group.state);
+    listed.filter(passes).collect()
+}
+
+/// Whether its members have come to terms is not known here.
+fn foreign(id: &ByteString, group: &ForeignGroup, turn: &Turn<'_>) -> Listed {
+    let has_members = turn.foreign.has_members(group, turn.now);
+    Listed {
+        group: id.clone(),
+        protocol_type: group.kind.name().into(),
+        state: if has_members { State::Stable } else { State::Empty }.name(),
+        group_type: group.kind.name(),
     }
-    let groups = groups.values().filter(|group| passes(&filter.states, group.state.name()));
-    groups.map(listed).collect()
 }
 
 fn listed(group: &ClassicGroup) -> Listed {
@@ -59,17 +81,21 @@ pub(super) fn delete(
     ids: Vec<ByteString>,
 ) -> Vec<(ByteString, ErrorCode)> {
     let delete = |id: ByteString| {
-        let error = match groups.get(&id) {
-            None => ErrorCode::GroupIdNotFound,
-            Some(group) if !group.is(State::Empty) => ErrorCode::NonEmptyGroup,
-            Some(_) => {
-                let offsets = offsets.of_group(&id);
-                let tombstones =
-                    offsets.map(|(topic, partition, _)| GroupRecord::offset_tombstone(&id, topic, partition));
-                turn.out.records.extend(tombstones);
-                turn.out.records.push(GroupRecord::group_tombstone(&id));
+        let removed = match (turn.foreign.delete(&id, turn.now), groups.get(&id)) {
+            (Some(removed), _) => removed,
+            (None, None) => Err(ErrorCode::GroupIdNotFound),
+            (None, Some(group)) if !group.is(State::Empty) => Err(ErrorCode::NonEmptyGroup),
+            (None, Some(_)) => Ok(vec![GroupRecord::group_tombstone(&id)]),
+        };
+        let error = match removed {
+            Ok(group) => {
+                let tombstone = |(topic, partition, _): (&ByteString, i32, _)| {
+                    GroupRecord::offset_tombstone(&id, topic, partition)
+                };
+                turn.out.records.extend(offsets.of_group(&id).map(tombstone).chain(group));
                 ErrorCode::None
             }
+            Err(error) => error,
         };
         (id, error)
     };

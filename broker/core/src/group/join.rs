@@ -34,7 +34,12 @@ pub(super) fn join(
     if !bounds.contains(&request.session_timeout_ms) {
         return refuse_join(turn, ticket, ErrorCode::InvalidSessionTimeout, request.member);
     }
+    let room = match turn.foreign.make_room(&request.group, turn.now) {
+        Ok(room) => room,
+        Err(error) => return refuse_join(turn, ticket, error, ByteString::new()),
+    };
     if let Some(group) = groups.get_mut(&request.group) {
+        turn.out.records = room;
         return join_existing(group, turn, ticket, request);
     }
     if !request.member.is_empty() {
@@ -48,7 +53,7 @@ pub(super) fn join(
     // The first record of a group says no more than that it exists; replaying it leaves the member alone.
     let created = ClassicGroup::new(request.group.clone()).empty_record(0, turn.now);
     if new_member(&mut group, turn, ticket, request) {
-        turn.out.records.push(created);
+        turn.out.records.extend(room.into_iter().chain([created]));
         groups.insert(group.id.clone(), group);
     }
 }

@@ -101,14 +101,18 @@ impl Offsets {
         turn: &mut Turn<'_>,
         request: DeleteOffsets,
     ) -> Result<Vec<DeletedOffsets>, ErrorCode> {
-        let group = groups.get(&request.group).ok_or(ErrorCode::GroupIdNotFound)?;
+        turn.foreign.check_offset_delete(&request.group, turn.now)?;
+        let group = groups.get(&request.group);
+        if group.is_none() && !turn.foreign.contains(&request.group) {
+            return Err(ErrorCode::GroupIdNotFound);
+        }
         // What others than consumers subscribe to is not known here.
-        if !group.is(State::Empty) && !group.is_consumer() {
+        if group.is_some_and(|group| !group.is(State::Empty) && !group.is_consumer()) {
             return Err(ErrorCode::NonEmptyGroup);
         }
         let mut results = Vec::with_capacity(request.topics.len());
         for (topic, indexes) in request.topics {
-            let error = if group.is_subscribed(&topic) {
+            let error = if group.is_some_and(|group| group.is_subscribed(&topic)) {
                 ErrorCode::GroupSubscribedToTopic
             } else {
                 turn.out.records.extend(self.tombstones(&request.group, &topic, &indexes));
@@ -184,6 +188,7 @@ pub(super) fn commit(
     turn: &mut Turn<'_>,
     request: CommitOffsets,
 ) -> Result<Vec<TopicErrors>, ErrorCode> {
+    turn.foreign.check_commit(&request.caller.group, request.caller.generation, turn.now)?;
     match groups.get(&request.caller.group) {
         Some(group) => {
             validate(group, &request)?;

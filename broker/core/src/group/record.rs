@@ -1,8 +1,8 @@
 //! The records of `__consumer_offsets` that this coordinator reads and writes.
 //!
 //! A key starts with two bytes that tell its kind, a value with two bytes of version; no value is a tombstone. Kinds 0
-//! and 1 are offsets (0 has not been written since Kafka 0.9), kind 2 is a classic group. Other kinds belong to group
-//! types that are not built; they are left alone. Source: Kafka's `common/message` schemas of the group coordinator.
+//! and 1 are offsets (0 has not been written since Kafka 0.9), kind 2 is a classic group. Kinds from 3 on belong to group
+//! types that are not built: their keys are kept, what they say is left alone. Source: Kafka's `common/message` schemas of the group coordinator.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -10,6 +10,8 @@ use milena_protocol::messages::group_records::{
     GroupMetadataKey, GroupMetadataValue, LegacyOffsetCommitKey, OffsetCommitKey, OffsetCommitValue,
 };
 use milena_protocol::{DecodeError, Decoder, Message, Record};
+
+use super::foreign::ForeignType;
 
 /// The version with a topic id, written since Kafka 4.1.
 const OFFSET_VERSION: i16 = 4;
@@ -34,6 +36,17 @@ pub enum GroupRecord {
         /// `None` removes the group.
         value: Option<GroupMetadataValue>,
     },
+    /// Something about a group of a type that is not built.
+    Foreign {
+        /// The type of the group.
+        kind: ForeignType,
+        /// The group.
+        group: ByteString,
+        /// As it stands in the log.
+        key: Bytes,
+        /// As it stands in the log; `None` removes it.
+        value: Option<Bytes>,
+    },
 }
 
 impl GroupRecord {
@@ -55,15 +68,16 @@ impl GroupRecord {
             Self::Group { key, value } => {
                 (key.to_key_bytes(), value.as_ref().map(|value| value.to_versioned_bytes(GROUP_VERSION)))
             }
+            Self::Foreign { key, value, .. } => (key.clone(), value.clone()),
         }
     }
 
-    /// Reads a record of the log; `None` for a kind that is not built.
+    /// Reads a record of the log; `None` for a kind that is not known.
     ///
     /// # Errors
     /// If the bytes are not what their first two bytes promise.
     pub fn decode(key: Bytes, value: Option<Bytes>) -> Result<Option<Self>, DecodeError> {
-        let mut decoder = Decoder::new(key);
+        let mut decoder = Decoder::new(key.clone());
         Ok(match decoder.i16()? {
             LegacyOffsetCommitKey::KEY => {
                 let key = LegacyOffsetCommitKey::decode(&mut decoder, 0)?;
@@ -78,7 +92,14 @@ impl GroupRecord {
                 let key = GroupMetadataKey::decode(&mut decoder, 0)?;
                 Some(Self::Group { key, value: decode_value(value)? })
             }
-            _ => None,
+            kind => match ForeignType::of_record(kind) {
+                Some(kind) => {
+                    // The group's keys outlive the bytes that the log was read with.
+                    let group = decoder.string()?.as_deref().map(ByteString::from).unwrap_or_default();
+                    Some(Self::Foreign { kind, group, key: Bytes::copy_from_slice(&key), value })
+                }
+                None => None,
+            },
         })
     }
 }

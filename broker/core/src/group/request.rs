@@ -46,8 +46,8 @@ pub enum Reply {
     Commit(Result<Vec<TopicErrors>, ErrorCode>),
     /// Offsets by topic.
     Fetch(Vec<TopicOffsets>),
-    /// One for each group asked for; `None` for unknown ones.
-    Describe(Vec<(ByteString, Option<Description>)>),
+    /// One for each group asked for.
+    Describe(Vec<(ByteString, Described)>),
     /// The groups that pass the filter.
     List(Vec<Listed>),
     /// What became of each group.
@@ -283,6 +283,17 @@ pub struct PartitionOffset {
     pub leader_epoch: LeaderEpoch,
     /// Empty where none was committed.
     pub metadata: ByteString,
+}
+
+/// What is known of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Described {
+    /// A classic group.
+    Group(Description),
+    /// A group of a type that is not built.
+    OfAnotherType,
+    /// Nothing.
+    Unknown,
 }
 
 /// A group as it stands.

@@ -28,6 +28,8 @@ pub struct GroupSettings {
     pub offset_metadata_max_bytes: usize,
     pub offsets_retention_ms: i64,
     pub offsets_retention_check_interval_ms: i64,
+    /// The longest session of a member of a group that is not built.
+    pub foreign_session_ms_max: i32,
 }
 
 impl Default for GroupSettings {
@@ -47,6 +49,14 @@ impl From<&Properties> for GroupSettings {
             offset_metadata_max_bytes: size(&keys::OFFSET_METADATA_MAX_BYTES),
             offsets_retention_ms: i64::from(properties.int(&keys::OFFSETS_RETENTION_MINUTES)) * 60_000,
             offsets_retention_check_interval_ms: properties.long(&keys::OFFSETS_RETENTION_CHECK_INTERVAL_MS),
+            foreign_session_ms_max: [
+                &keys::GROUP_CONSUMER_MAX_SESSION_TIMEOUT_MS,
+                &keys::GROUP_SHARE_MAX_SESSION_TIMEOUT_MS,
+                &keys::GROUP_STREAMS_MAX_SESSION_TIMEOUT_MS,
+            ]
+            .map(|key| properties.int(key))
+            .into_iter()
+            .fold(0, i32::max),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::*;
 
 mod assignment;
 mod expiry;
+mod foreign;
 mod joining;
 mod offsets;
 mod property;

@@ -1,6 +1,8 @@
-//! Feature levels: what this version can do and what a new cluster finalizes.
+//! Feature levels: what this version can do, what a new cluster finalizes, and what a cluster of Apache Kafka may have
+//! finalized before it came here.
 //!
-//! A feature stands here only when it is built: clients turn protocols on by what is finalized.
+//! A feature is supported only when it is built: clients turn protocols on by what is finalized. Levels that are known
+//! but not built are kept in the metadata and told to nobody; records that they govern are kept too.
 
 use std::ops::RangeInclusive;
 
@@ -32,13 +34,27 @@ pub const SUPPORTED: &[Feature] = &[
     Feature { name: KRAFT_VERSION, levels: 0..=1, initial: 0 },
 ];
 
-/// Every feature of Kafka 4.3: those that are not built may be asked for at level 0.
-pub const KNOWN: &[&str] = &[
-    METADATA_VERSION,
-    KRAFT_VERSION,
-    "transaction.version",
-    "group.version",
-    "eligible.leader.replicas.version",
-    "share.version",
-    "streams.version",
+/// Every feature of Kafka 4.3 and its highest level. Those that are not built may be lowered to level 0.
+pub const KNOWN: &[(&str, i16)] = &[
+    (METADATA_VERSION, METADATA_VERSION_LEVEL),
+    (KRAFT_VERSION, 1),
+    ("transaction.version", 2),
+    ("group.version", 1),
+    ("eligible.leader.replicas.version", 1),
+    ("share.version", 1),
+    ("streams.version", 1),
 ];
+
+/// Whether this version does what the feature promises at `level`.
+pub fn is_supported(name: &str, level: i16) -> bool {
+    SUPPORTED.iter().any(|feature| feature.name == name && feature.levels.contains(&level))
+}
+
+/// Whether a cluster may come with the feature at `level`: it is supported, or Kafka 4.3 knows it and it can be kept
+/// without being served. Levels of the metadata records themselves must be supported.
+pub fn is_acceptable(name: &str, level: i16) -> bool {
+    let is_kept = |(known, max): &(&str, i16)| {
+        *known == name && (0..=*max).contains(&level) && ![METADATA_VERSION, KRAFT_VERSION].contains(known)
+    };
+    is_supported(name, level) && name != KRAFT_VERSION || KNOWN.iter().any(is_kept)
+}

@@ -9,11 +9,14 @@
 //! | the sequence after the last, or 0 after `i32::MAX` | accepted |
 //! | any other | `OUT_OF_ORDER_SEQUENCE_NUMBER` |
 //!
+//! A transaction is open from its first batch to its marker; where it began, the last stable offset stops. Its producer is
+//! remembered meanwhile.
+//!
 //! Source: `ProducerStateManager`, `ProducerAppendInfo` and `ProducerStateEntry` of Apache Kafka. Deliberate
 //! difference: a producer expires by the broker's clock; Kafka goes by the timestamps of its records, which may be old
 //! or absent.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use milena_protocol::records::{BatchHeader, advance_sequence};
 use milena_protocol::{ErrorCode, Offset, ProducerEpoch, ProducerId, Timestamp};
@@ -59,6 +62,23 @@ pub struct Restored {
     pub last_batch: Option<BatchMetadata>,
     /// When it was last seen, by the broker's clock.
     pub last_seen: Timestamp,
+    /// First offset of its open transaction.
+    pub transaction_start: Option<Offset>,
+    /// Epoch of the coordinator that wrote its last marker, as far as a snapshot told it, else -1.
+    pub coordinator_epoch: i32,
+}
+
+/// A transaction whose marker is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Whose it was.
+    pub producer_id: ProducerId,
+    /// Of its first record.
+    pub first_offset: Offset,
+    /// Of its marker.
+    pub marker_offset: Offset,
+    /// No transaction that began below is open any more.
+    pub last_stable_offset: Offset,
 }
 
 /// What a batch's sequence says.
@@ -72,6 +92,8 @@ pub(super) enum Sequenced {
 #[derive(Debug, Clone, Default)]
 pub struct Producers {
     by_id: BTreeMap<ProducerId, Producer>,
+    /// First offset of each open transaction.
+    open: BTreeSet<(Offset, ProducerId)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +102,14 @@ struct Producer {
     /// Of this epoch, oldest first.
     batches: VecDeque<BatchMetadata>,
     last_seen: Timestamp,
+    transaction_start: Option<Offset>,
+    coordinator_epoch: i32,
+}
+
+impl Producer {
+    fn new(epoch: ProducerEpoch, last_seen: Timestamp) -> Self {
+        Self { epoch, batches: VecDeque::new(), last_seen, transaction_start: None, coordinator_epoch: -1 }
+    }
 }
 
 impl Producers {
@@ -100,12 +130,26 @@ impl Producers {
             epoch: producer.epoch,
             last_batch: producer.batches.back().copied(),
             last_seen: producer.last_seen,
+            transaction_start: producer.transaction_start,
+            coordinator_epoch: producer.coordinator_epoch,
         })
+    }
+
+    /// Where the oldest open transaction began.
+    pub fn first_unstable_offset(&self) -> Option<Offset> {
+        self.open.first().map(|(offset, _)| *offset)
     }
 
     pub(super) fn restore(&mut self, restored: Restored) {
         let batches = restored.last_batch.into_iter().collect();
-        let producer = Producer { epoch: restored.epoch, batches, last_seen: restored.last_seen };
+        self.open.extend(restored.transaction_start.map(|start| (start, restored.producer_id)));
+        let producer = Producer {
+            epoch: restored.epoch,
+            batches,
+            last_seen: restored.last_seen,
+            transaction_start: restored.transaction_start,
+            coordinator_epoch: restored.coordinator_epoch,
+        };
         self.by_id.insert(restored.producer_id, producer);
     }
 
@@ -135,17 +179,33 @@ impl Producers {
         }
     }
 
-    /// Notes a batch that is in the log at `base_offset`.
-    pub(super) fn apply(&mut self, header: &BatchHeader, base_offset: Offset, now: Timestamp) {
-        if !header.has_producer_id() || header.attributes.is_control() {
-            return;
+    /// Notes a batch that is in the log at `base_offset`. Yields the transaction that it ends.
+    pub(super) fn apply(
+        &mut self,
+        header: &BatchHeader,
+        base_offset: Offset,
+        now: Timestamp,
+    ) -> Option<Ended> {
+        if !header.has_producer_id() {
+            return None;
         }
-        let fresh = || Producer { epoch: header.producer_epoch, batches: VecDeque::new(), last_seen: now };
+        let fresh = || Producer::new(header.producer_epoch, now);
         let producer = self.by_id.entry(header.producer_id).or_insert_with(fresh);
         if producer.epoch != header.producer_epoch {
-            *producer = fresh();
+            // The marker of a transaction may carry the epoch after it.
+            producer.epoch = header.producer_epoch;
+            producer.batches.clear();
         }
         producer.last_seen = producer.last_seen.max(now);
+        if header.attributes.is_control() {
+            let start = producer.transaction_start.take();
+            self.bound();
+            return start.map(|start| self.end(header.producer_id, start, base_offset));
+        }
+        if header.attributes.is_transactional() && producer.transaction_start.is_none() {
+            producer.transaction_start = Some(base_offset);
+            self.open.insert((base_offset, header.producer_id));
+        }
         if producer.batches.len() == BATCHES_KEPT_MAX {
             producer.batches.pop_front();
         }
@@ -156,10 +216,19 @@ impl Producers {
             timestamp: header.max_timestamp,
         });
         self.bound();
+        None
+    }
+
+    fn end(&mut self, producer_id: ProducerId, first_offset: Offset, marker_offset: Offset) -> Ended {
+        self.open.remove(&(first_offset, producer_id));
+        let last_stable_offset = self.first_unstable_offset().unwrap_or(marker_offset + 1);
+        Ended { producer_id, first_offset, marker_offset, last_stable_offset }
     }
 
     pub(super) fn expire(&mut self, now: Timestamp, silence_ms_max: i64) {
-        self.by_id.retain(|_, producer| now.ms_since(producer.last_seen) < silence_ms_max);
+        self.by_id.retain(|_, producer| {
+            producer.transaction_start.is_some() || now.ms_since(producer.last_seen) < silence_ms_max
+        });
     }
 
     /// Drops a tenth at a time, so that the search for the oldest is rare.
@@ -171,7 +240,7 @@ impl Producers {
         let (_, limit, _) = seen.select_nth_unstable(PRODUCERS_MAX / 10);
         let (limit, mut excess) = (*limit, PRODUCERS_MAX / 10);
         self.by_id.retain(|_, producer| {
-            let drop = excess > 0 && producer.last_seen <= limit;
+            let drop = excess > 0 && producer.last_seen <= limit && producer.transaction_start.is_none();
             excess -= usize::from(drop);
             !drop
         });

@@ -137,6 +137,7 @@ fn all_values(partition: &Partition) -> Vec<String> {
             last_fetched_epoch: LeaderEpoch::NONE,
             bytes_max: 1 << 20,
             at_least_one: true,
+            committed_only: false,
         };
         for batch in batches(partition.read(&request).unwrap().records.into_bytes().unwrap()) {
             let batch = batch.unwrap();
@@ -179,6 +180,7 @@ async fn error_of_the_disk_refuses_everything_and_loses_nothing() {
             last_fetched_epoch: LeaderEpoch::NONE,
             bytes_max: 1,
             at_least_one: true,
+            committed_only: false,
         };
         assert_eq!(partition.read(&request), Err(ErrorCode::KafkaStorageError));
         for survival in [Survival::All, Survival::None] {

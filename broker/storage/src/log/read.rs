@@ -54,6 +54,24 @@ impl Log {
         Ok(Records::EMPTY)
     }
 
+    /// The offset after the batches of a read that began at `from` and yielded `bytes`.
+    ///
+    /// # Errors
+    /// Of the disk; `Corrupt`.
+    pub fn offset_after(&self, from: Offset, bytes: usize) -> Result<Offset, StorageError> {
+        let segments = self.segments.load_full();
+        let first = segments.partition_point(|segment| segment.base_offset <= from).saturating_sub(1);
+        for segment in &segments[first..] {
+            let end = segment.end();
+            if let Some((position, _)) = segment.find(from, end)? {
+                let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+                let last = segment.walk(position, position.saturating_add(bytes).min(end.position)).last();
+                return Ok(last.transpose()?.map_or(from, |(_, header)| header.next_offset()));
+            }
+        }
+        Ok(from)
+    }
+
     /// The first record at or after the log start, and before `end_offset`, whose timestamp is `timestamp` or later.
     ///
     /// # Errors

@@ -69,6 +69,7 @@ pub(super) fn open(
         epochs_changed: AtomicU64::new(1),
         epochs_synced: AtomicU64::new(epochs_synced),
         snapshots: Mutex::new(Some(listing.snapshots)),
+        has_aborted: Mutex::default(),
         scanned_bytes,
         repair,
         condemned: Mutex::default(),
