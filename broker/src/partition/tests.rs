@@ -4,8 +4,9 @@ use std::path::Path;
 
 use milena_core::config::Properties;
 use milena_core::metadata::MetadataImage;
-use milena_protocol::records::{BatchBuilder, NewRecord, batches};
-use milena_protocol::{NodeId, ProducerEpoch, ProducerId, TopicId, Uuid};
+use milena_protocol::messages::control_records::EndTxnMarker;
+use milena_protocol::records::{BatchBuilder, ControlRecordType, NewRecord, batches};
+use milena_protocol::{Message as _, NodeId, ProducerEpoch, ProducerId, TopicId, Uuid};
 use milena_storage::{Disk, MemDisk, Opening, Survival};
 
 use super::*;
@@ -197,4 +198,74 @@ fn epochs_end_where_the_next_one_begins_written_to_or_not() {
     lead(&partition, 6, &[1]);
     assert_eq!([end(-1), end(0), end(2), end(3)], [(-1, -1), (0, 0), (2, 2), (2, 2)]);
     assert_eq!([end(4), end(5), end(6), end(7)], [(4, 3), (4, 3), (6, 3), (-1, -1)]);
+}
+
+/// A record of a transaction, or the marker of its end.
+fn of_transaction(producer: i64, end: Option<ControlRecordType>) -> RecordBatch {
+    let sequence = if end.is_some() { -1 } else { 0 };
+    let mut batch =
+        BatchBuilder::default().producer(ProducerId(producer), ProducerEpoch(0), sequence).transactional();
+    match end {
+        Some(end) => {
+            batch.push_control(end, now(), &EndTxnMarker { coordinator_epoch: 0 }.to_versioned_bytes(0));
+        }
+        None => {
+            batch.push(NewRecord {
+                timestamp: now(),
+                value: Some(b"in transaction"),
+                ..NewRecord::default()
+            });
+        }
+    }
+    batch.build()
+}
+
+#[test]
+fn transactions_in_the_log_bound_what_committed_readers_see_after_crashes_and_stops() {
+    let disk = MemDisk::new();
+    let written = mk_partition(&disk, |_| {});
+    for (producer, end) in [
+        (1, None),
+        (2, None),
+        (3, None),
+        (2, Some(ControlRecordType::Abort)),
+        (1, Some(ControlRecordType::Commit)),
+        (4, None),
+        (4, Some(ControlRecordType::Abort)),
+    ] {
+        written.append(&of_transaction(producer, end), LeaderEpoch(0)).unwrap();
+    }
+    let seen = |partition: &Partition, committed_only: bool| {
+        let request = ReadRequest {
+            offset: Offset(0),
+            current_leader_epoch: LeaderEpoch::NONE,
+            last_fetched_epoch: LeaderEpoch::NONE,
+            bytes_max: 1 << 20,
+            at_least_one: true,
+            committed_only,
+        };
+        let read = partition.read(&request).unwrap();
+        let end = batches(read.records.into_bytes().unwrap()).last().unwrap().unwrap();
+        (end.header().next_offset().0, read.last_stable_offset.0, read.aborted)
+    };
+    let aborted = vec![(ProducerId(2), Offset(1))];
+    let crashed = mk_partition(&disk.crash(Survival::All), |_| {});
+    assert_eq!(
+        seen(&crashed, true),
+        (2, 2, aborted.clone()),
+        "the third is open, and the fourth is behind it"
+    );
+    assert_eq!(seen(&crashed, false), (7, 2, vec![]));
+    assert_eq!(crashed.latest(true).offset, Offset(2));
+    crashed.close().unwrap();
+    let disk = disk.crash(Survival::All);
+    let stopped = mk_partition(&disk, |_| {});
+    stopped.close().unwrap();
+    let stopped = open(&disk, |_| {}, Opening { clean: true, ..Opening::default() });
+    assert_eq!(seen(&stopped, true), (2, 2, aborted), "as the snapshot has it");
+    let abort = of_transaction(3, Some(ControlRecordType::Abort));
+    stopped.append(&abort, LeaderEpoch(0)).unwrap();
+    let ended = mk_partition(&disk.crash(Survival::All), |_| {});
+    let all = [(2, 1), (3, 2), (4, 5)].map(|(producer, offset)| (ProducerId(producer), Offset(offset)));
+    assert_eq!(seen(&ended, true), (8, 8, all.to_vec()));
 }

@@ -38,5 +38,5 @@ pub(crate) fn write(
         text.push_str(&line);
         text.push('\n');
     }
-    disk.replace(path, text.as_bytes(), durable).context("write", path)
+    disk.replace(path, text.as_bytes(), durable)
 }

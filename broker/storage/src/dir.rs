@@ -140,7 +140,7 @@ impl MetaProperties {
             "#\ncluster.id={cluster}\ndirectory.id={directory}\nnode.id={}\nversion=1\n",
             self.node_id
         );
-        disk.replace(&path, text.as_bytes(), true).context("write", &path)
+        disk.replace(&path, text.as_bytes(), true)
     }
 }
 
@@ -174,7 +174,7 @@ impl CleanShutdown {
     pub fn write(self, disk: &dyn Disk, folder: &Path) -> Result<(), StorageError> {
         let path = folder.join(CLEAN_SHUTDOWN);
         let text = format!("{{\"version\":0,\"brokerEpoch\":{}}}", self.broker_epoch);
-        disk.replace(&path, text.as_bytes(), true).context("write", &path)
+        disk.replace(&path, text.as_bytes(), true)
     }
 }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use milena_protocol::{Records, Timestamp};
 
+use crate::error::{Context as _, StorageError};
+
 mod crash;
 mod fs;
 mod lazy;
@@ -69,17 +71,23 @@ pub trait Disk: Send + Sync + Debug {
 
     /// Replaces a whole file in one step: readers see the old contents or the new. Durable ones survive a crash of
     /// the machine from here on.
-    fn replace(&self, path: &Path, contents: &[u8], durable: bool) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Of the disk: to "write" leaves the old contents, to "sync" leaves it open which of the two a crash would show.
+    fn replace(&self, path: &Path, contents: &[u8], durable: bool) -> Result<(), StorageError> {
         let temporary = path.with_added_extension("tmp");
-        let file = self.open(&temporary, Open::Create)?;
-        file.set_len(0)?;
-        file.write_all_at(&[contents], 0)?;
-        if durable {
-            file.sync()?;
-        }
-        self.rename(&temporary, path)?;
+        let write = || {
+            let file = self.open(&temporary, Open::Create)?;
+            file.set_len(0)?;
+            file.write_all_at(&[contents], 0)?;
+            if durable {
+                file.sync()?;
+            }
+            self.rename(&temporary, path)
+        };
+        write().context("write", path)?;
         match (durable, path.parent()) {
-            (true, Some(parent)) => self.sync_dir(parent),
+            (true, Some(parent)) => self.sync_dir(parent).context("sync", parent),
             _ => Ok(()),
         }
     }

@@ -55,7 +55,7 @@ impl Log {
     ) -> Result<(), StorageError> {
         self.take_listed_snapshots();
         let path = segment_path(self.folder(), offset, EXTENSION);
-        self.disk().replace(&path, &encode(entries), false).context("write", &path)
+        self.disk().replace(&path, &encode(entries), false)
     }
 
     /// The newest whole snapshot at or below the end of the log, and its offset. Others beyond the end are removed.

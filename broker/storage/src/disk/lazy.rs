@@ -20,6 +20,7 @@ use arc_swap::ArcSwapOption;
 use milena_protocol::{Records, Timestamp};
 
 use super::{DirEntry, Disk, DiskFile, Open};
+use crate::error::StorageError;
 
 /// A disk that keeps few files open. Clones share them.
 #[derive(Debug, Clone)]
@@ -141,7 +142,7 @@ impl Disk for LazyDisk {
         self.0.disk.read(path)
     }
 
-    fn replace(&self, path: &Path, contents: &[u8], durable: bool) -> io::Result<()> {
+    fn replace(&self, path: &Path, contents: &[u8], durable: bool) -> Result<(), StorageError> {
         self.keep_open(path);
         self.0.disk.replace(path, contents, durable)
     }

@@ -18,28 +18,25 @@ const FILES_MAX: usize = 10_000;
 pub(super) type Condemned = Vec<(PathBuf, Option<Timestamp>)>;
 
 impl Log {
-    /// Takes the files of `segments` out of the log.
+    /// Takes the files of `segments` out of the log. Those that were renamed before the disk refused are swept too.
     pub(super) fn condemn(&self, segments: &[Arc<Segment>]) -> Result<(), StorageError> {
         let mut renamed = Vec::new();
         // The log goes last, so that a crash in between leaves a segment whose indexes are made again.
-        for path in
-            segments.iter().flat_map(|segment| EXTENSIONS.map(|ending| segment.path.with_extension(ending)))
-        {
+        let mut paths =
+            segments.iter().flat_map(|segment| EXTENSIONS.map(|ending| segment.path.with_extension(ending)));
+        let done = paths.try_for_each(|path| {
             let target = path.with_added_extension(DELETED);
             match self.disk.rename(&path, &target) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                done => {
-                    done.context("rename", &path)?;
-                    renamed.push((target, None));
-                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                done => done.context("rename", &path).map(|()| renamed.push((target, None))),
             }
-        }
+        });
         let mut condemned = self.lock_condemned();
         condemned.append(&mut renamed);
         let excess = condemned.len().saturating_sub(FILES_MAX);
         let now: Vec<_> = condemned.drain(..excess).collect();
         drop(condemned);
-        now.iter().try_for_each(|(path, _)| remove_if_there(&*self.disk, path))
+        done.and(now.iter().try_for_each(|(path, _)| remove_if_there(&*self.disk, path)))
     }
 
     /// Removes files of deleted segments that waited for `file.delete.delay.ms`, counted from the first call that sees

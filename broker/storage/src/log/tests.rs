@@ -520,6 +520,42 @@ fn records_without_timestamps_are_as_old_as_their_file() {
 }
 
 #[test]
+fn files_that_were_renamed_before_the_disk_refused_are_swept() {
+    let disk = MemDisk::new();
+    let log = mk_filled(&disk, 100);
+    let renamed = || {
+        let names = disk.list(Path::new(FOLDER)).unwrap();
+        names.iter().filter(|entry| entry.name.ends_with(".deleted")).count()
+    };
+    disk.fail_after(2);
+    let by_size = Retention { bytes_max: Some(log.size_bytes() / 2), age_ms_max: None };
+    log.delete_old(Timestamp(START), by_size, log.end_offset()).unwrap_err();
+    disk.fail_after(u64::MAX >> 1);
+    assert!(renamed() > 0);
+    log.sweep(Timestamp(START)).unwrap();
+    log.sweep(Timestamp(START + 60_000)).unwrap();
+    assert_eq!(renamed(), 0);
+}
+
+#[test]
+fn failed_sync_of_a_folder_is_told_as_one() {
+    let path = Path::new("/data/file");
+    let (last_change, mut failures) = (5, Vec::new());
+    for changes in 0..=last_change + 1 {
+        let disk = MemDisk::new();
+        disk.create_dir_all(Path::new("/data")).unwrap();
+        disk.fail_after(changes);
+        failures.push(disk.replace(path, b"new", true).err().map(|error| error.is_sync()));
+    }
+    assert_eq!(failures.pop(), Some(None), "{failures:?}");
+    assert_eq!(failures.pop(), Some(Some(true)));
+    assert!(
+        failures.iter().all(|failure| *failure == Some(false)),
+        "the old contents are there: {failures:?}"
+    );
+}
+
+#[test]
 fn files_of_deleted_segments_wait_and_readers_go_on() {
     let disk = MemDisk::new();
     let log = mk_filled(&disk, 100);
