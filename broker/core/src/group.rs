@@ -89,7 +89,7 @@ impl Coordinator {
 
     /// Ends the replay of the log: from here on members must show that they are alive.
     pub fn loaded(&mut self, now: Timestamp) -> GroupOutcome {
-        self.foreign.loaded(now.plus_ms(i64::from(self.settings.foreign_session_ms_max)));
+        self.foreign.loaded(now.plus_ms(settings::FOREIGN_SESSION_MS_MAX));
         self.turn(now, |groups, _, turn| expiry::watch_loaded(groups, turn))
     }
 

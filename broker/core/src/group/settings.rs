@@ -10,6 +10,9 @@ pub(super) const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 5 * 60 * 1000;
 pub(super) const GROUPS_MAX: usize = 200_000;
 /// Ids of one group that were given out and not used yet (KIP-394); each expires with its session timeout.
 pub(super) const PENDING_MEMBERS_MAX: usize = 10_000;
+/// How long members of groups that are not built may still be alive after a load: the longest session that Kafka's defaults
+/// allow them.
+pub(super) const FOREIGN_SESSION_MS_MAX: i64 = 60_000;
 /// Tombstones that one search for expired offsets writes; it goes on after [`EXPIRY_PAUSE_MS`].
 pub(super) const EXPIRED_PER_TURN_MAX: usize = 5_000;
 /// Pause before a search that stopped at its limit goes on.
@@ -28,8 +31,6 @@ pub struct GroupSettings {
     pub offset_metadata_max_bytes: usize,
     pub offsets_retention_ms: i64,
     pub offsets_retention_check_interval_ms: i64,
-    /// The longest session of a member of a group that is not built.
-    pub foreign_session_ms_max: i32,
 }
 
 impl Default for GroupSettings {
@@ -49,14 +50,6 @@ impl From<&Properties> for GroupSettings {
             offset_metadata_max_bytes: size(&keys::OFFSET_METADATA_MAX_BYTES),
             offsets_retention_ms: i64::from(properties.int(&keys::OFFSETS_RETENTION_MINUTES)) * 60_000,
             offsets_retention_check_interval_ms: properties.long(&keys::OFFSETS_RETENTION_CHECK_INTERVAL_MS),
-            foreign_session_ms_max: [
-                &keys::GROUP_CONSUMER_MAX_SESSION_TIMEOUT_MS,
-                &keys::GROUP_SHARE_MAX_SESSION_TIMEOUT_MS,
-                &keys::GROUP_STREAMS_MAX_SESSION_TIMEOUT_MS,
-            ]
-            .map(|key| properties.int(key))
-            .into_iter()
-            .fold(0, i32::max),
         }
     }
 }

@@ -8,8 +8,6 @@ use milena_protocol::messages::group_records::{
 
 use super::*;
 
-const SESSION_MS_MAX: i64 = 60_000;
-
 /// The keys of a consumer group with an epoch and an assignment.
 fn consumer_keys() -> Vec<Bytes> {
     vec![
@@ -125,7 +123,7 @@ fn members_of_another_type_keep_classic_members_out_for_as_long_as_they_may_be_a
     assert_eq!(committed(&mut world, -1), Err(ErrorCode::UnknownMemberId));
     assert_eq!(deleted(&mut world), ErrorCode::NonEmptyGroup);
     assert_eq!(world.log.len(), before);
-    world.pass_ms(SESSION_MS_MAX);
+    world.pass_ms(settings::FOREIGN_SESSION_MS_MAX);
     assert_eq!(listed(&mut world), [("consumer", "Empty")]);
     assert_eq!(refused(&mut world), ErrorCode::MemberIdRequired);
     assert_eq!(listed(&mut world), [("classic", "Empty")]);
