@@ -140,7 +140,7 @@ fn describe(
         ResourceType::Topic => {
             topic_name::validate(name).map_err(|m| Refusal::new(ErrorCode::InvalidTopicException, m))?;
             image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-            of_table(topic::KEYS, |key| layers.topic(key))
+            of_table(topic::KEYS, |key| layers.shown_topic(key))
         }
         ResourceType::Group if name.is_empty() => return invalid("Group name must not be empty".to_owned()),
         ResourceType::Group => of_table(group::KEYS, |key| layers.group(key)),

@@ -74,6 +74,7 @@ pub fn synonyms(key: &'static Key) -> Vec<&'static Key> {
     let weaker: &[&'static Key] = match key.name {
         "log.roll.ms" => &[&log::LOG_ROLL_HOURS],
         "log.roll.jitter.ms" => &[&log::LOG_ROLL_JITTER_HOURS],
+        "log.retention.minutes" => &[&log::LOG_RETENTION_HOURS],
         "log.retention.ms" => &[&log::LOG_RETENTION_MINUTES, &log::LOG_RETENTION_HOURS],
         "log.flush.interval.ms" => &[&log::LOG_FLUSH_SCHEDULER_INTERVAL_MS],
         _ => &[],

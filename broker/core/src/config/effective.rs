@@ -60,6 +60,12 @@ pub struct Layers<'a> {
     pub file: &'a Properties,
 }
 
+impl Found {
+    fn is_listed(&self) -> bool {
+        self.listed && self.value.is_some()
+    }
+}
+
 impl Layers<'_> {
     /// A topic key: the value in effect first, then every weaker one that is set.
     pub fn topic(&self, key: &'static Key) -> Vec<Found> {
@@ -73,12 +79,30 @@ impl Layers<'_> {
         found
     }
 
-    /// A broker key: the value in effect first, then every weaker one that is set.
+    /// A topic key as DescribeConfigs shows it: the value in effect, then the topic's own value and those of the broker key
+    /// that feeds it, unless that is not set by its own name.
+    pub fn shown_topic(&self, key: &'static Key) -> Vec<Found> {
+        let own = own(self.own, key, Source::Topic);
+        let strongest = topic::synonyms(key).first().map(|synonym| synonym.key);
+        let of_broker = strongest.map(|key| self.broker(key)).unwrap_or_default();
+        let listed: Vec<Found> =
+            own.into_iter().chain(of_broker.into_iter().filter(Found::is_listed)).collect();
+        let source = listed.first().map_or(Source::Default, |found| found.source);
+        let in_effect = self.topic(key).into_iter().next();
+        let in_effect = in_effect.map(|found| Found { source, listed: false, ..found });
+        in_effect.into_iter().chain(listed).collect()
+    }
+
+    /// A broker key as DescribeConfigs shows it: its value first, then every weaker one that is set, and the defaults. One
+    /// that is not set by its own name shows no value of another.
     pub fn broker(&self, key: &'static Key) -> Vec<Found> {
-        let mut found: Vec<Found> =
-            broker::synonyms(key).into_iter().flat_map(|synonym| self.dynamic_and_file(synonym)).collect();
-        found.push(default(key, Some(key)));
-        found
+        if self.dynamic_and_file(key).is_empty() {
+            return vec![default(key, Some(key))];
+        }
+        let synonyms = broker::synonyms(key);
+        let set = synonyms.iter().flat_map(|synonym| self.dynamic_and_file(synonym));
+        let defaults = synonyms.iter().map(|synonym| default(synonym, Some(synonym)));
+        set.chain(defaults.filter(Found::is_listed)).collect()
     }
 
     /// Keys of single listeners that are set, by full name: the value in effect first, then every weaker one, then those of

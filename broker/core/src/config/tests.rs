@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 
 use super::broker::server;
-use super::effective::{CompressionType, Layers, Source, TopicConfig, Values};
+use super::effective::{CompressionType, Found, Layers, Source, TopicConfig, Values};
 use super::{Properties, broker, client_metrics, group, topic};
 
 #[test]
@@ -113,6 +113,32 @@ fn a_topic_follows_its_own_value_then_the_broker_then_the_default() {
     assert_eq!(resolved.compression_type, CompressionType::Zstd(3));
     assert_eq!((resolved.segment_bytes, resolved.segment_ms), (1 << 30, 7 * 24 * 60 * 60 * 1000));
     assert!(resolved.cleanup_delete && !resolved.cleanup_compact);
+}
+
+/// As Apache Kafka 4.3.1 answers.
+#[test]
+fn retention_shows_its_synonyms_unless_only_a_weaker_name_is_set() {
+    let shown = |set: &[(&str, &str)]| {
+        let mut file = Properties::default();
+        set.iter().for_each(|(name, value)| file.set(name, value).unwrap());
+        let layers = Layers { own: None, broker: None, cluster: None, file: &file };
+        let keys = ["log.retention.ms", "log.retention.minutes"].map(|name| broker::key(name).unwrap());
+        let texts = |found: Vec<Found>| {
+            let text = |found: Found| {
+                let value = found.value.unwrap_or_default();
+                let mark = if found.listed { "" } else { "=" };
+                format!("{mark}{}:{value}:{}", found.name.rsplit('.').next().unwrap(), found.source as i8)
+            };
+            found.into_iter().map(text).collect::<Vec<_>>().join(" ")
+        };
+        [layers.shown_topic(&topic::RETENTION_MS), layers.broker(keys[0]), layers.broker(keys[1])].map(texts)
+    };
+    let (hours, minutes, ms) =
+        (("log.retention.hours", "1"), ("log.retention.minutes", "5"), ("log.retention.ms", "7"));
+    assert_eq!(shown(&[hours]), ["=hours:3600000:5", "=ms::5", "=minutes::5"]);
+    assert_eq!(shown(&[minutes]), ["=minutes:300000:5", "=ms::5", "minutes:5:4 hours:168:5"]);
+    let all = "ms:7:4 hours:1:4 hours:168:5";
+    assert_eq!(shown(&[hours, ms]), [format!("=ms:7:4 {all}"), all.to_owned(), "=minutes::5".to_owned()]);
 }
 
 #[test]
