@@ -286,8 +286,13 @@ impl Partition {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The error says only that the partition was deleted while something was done with its log.
+    pub(crate) fn is_gone_with(&self, error: &StorageError) -> bool {
+        self.log.is_retired() && error.is_missing()
+    }
+
     fn storage_failed(&self, error: &StorageError) -> ErrorCode {
-        if !self.health.report(error) {
+        if !self.is_gone_with(error) && !self.health.report(error) {
             tracing::error!(topic = %self.topic, partition = self.index.0, %error, "log failed");
         }
         ErrorCode::KafkaStorageError

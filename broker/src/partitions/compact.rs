@@ -93,6 +93,7 @@ impl Partitions {
                 tracing::error!(%topic, partition = index, from, "not compacted any more: log.cleaner.dedupe.buffer.size has no room for the keys of one batch");
             }
             Ok(None) | Err(StorageError::Interrupted { .. }) => {}
+            Err(error) if partition.is_gone_with(&error) => {}
             // Once there is room it may go better, but not after a swap that has begun.
             Err(error) if error.is_full() && !partition.is_uncleanable() => {
                 self.0.health.report(&error);
@@ -111,6 +112,7 @@ impl Partitions {
 fn planned(partition: Arc<Partition>) -> Option<(Arc<Partition>, CleaningPlan)> {
     match partition.plan_cleaning(now()) {
         Ok(plan) => plan.map(|plan| (partition, plan)),
+        Err(error) if partition.is_gone_with(&error) => None,
         Err(error) => {
             tracing::error!(topic = %partition.topic, partition = partition.index.0, %error, "not compacted any more until the next start");
             partition.give_up_cleaning();

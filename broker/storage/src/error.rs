@@ -66,12 +66,17 @@ impl StorageError {
         is_full && !self.is_sync()
     }
 
+    /// A file or folder is not there.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// What was written before may be lost: the disk could not make it durable.
     pub fn is_sync(&self) -> bool {
         // A file that could not be opened was not synced either, and may be later.
         matches!(self, Self::Io { source, action, .. } if action.starts_with("sync")
-            && !matches!(source.raw_os_error(), Some(EMFILE | ENFILE))
-            && source.kind() != io::ErrorKind::NotFound)
+            && !matches!(source.raw_os_error(), Some(EMFILE | ENFILE)))
+            && !self.is_missing()
     }
 }
 

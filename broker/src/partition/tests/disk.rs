@@ -190,3 +190,18 @@ async fn error_of_the_disk_refuses_everything_and_loses_nothing() {
         }
     }
 }
+
+#[test]
+fn flush_of_a_deleted_partition_says_nothing_about_the_disk() {
+    let disk = MemDisk::new();
+    let partition = mk_partition(&disk, |_| {});
+    append(&partition, 0, "value").unwrap();
+    disk.refuse(Call::Sync, Some(Errno::NOENT.raw_os_error()));
+    let missing = partition.flush().unwrap_err();
+    assert!(!partition.is_gone_with(&missing), "a log that lives must not lack anything");
+    partition.retire(|_| ());
+    assert!(partition.is_gone_with(&missing));
+    disk.refuse(Call::Sync, Some(Errno::IO.raw_os_error()));
+    let failed = partition.flush().unwrap_err();
+    assert!(!partition.is_gone_with(&failed), "{failed}");
+}

@@ -169,6 +169,11 @@ impl Log {
         self.is_retired.store(true, Ordering::Release);
     }
 
+    /// Whether [`Log::retire`] was called. What is missing from then on is no loss.
+    pub fn is_retired(&self) -> bool {
+        self.is_retired.load(Ordering::Acquire)
+    }
+
     /// Moves `point` up to `offset`, unless the log was cut meanwhile: what is below may then be other records.
     fn reach(&self, point: &AtomicI64, offset: Offset, truncations: u64) {
         let _writer = self.lock();
@@ -192,7 +197,7 @@ impl Log {
         once(&self.epochs_changed, &self.epochs_synced, || {
             // A change in between writes the file again, and would be undone.
             let _writer = self.lock();
-            if self.is_retired.load(Ordering::Acquire) {
+            if self.is_retired() {
                 return Ok(());
             }
             epochs::save(&*self.disk, &self.folder, &self.epochs.load(), true)
