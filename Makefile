@@ -54,11 +54,18 @@ test-broker: kafka binaries ## crashes and hostile bytes against a broker proces
 	@tests/clients/install.sh
 	cargo test --locked -p milena-tests --test broker -- --test-threads=2
 	cargo test --locked -p milena-tests --test differential
+	cargo test --locked -p milena-tests --test soak
 
 .PHONY: differential
 differential: kafka binaries ## random requests to both brokers, answers compared: SEED=7 STEPS=20000
 	MILENA_DIFFERENTIAL_SEED=$(or $(SEED),1) MILENA_DIFFERENTIAL_STEPS=$(or $(STEPS),5000) \
 		cargo test --locked -p milena-tests --test differential -- --nocapture
+
+.PHONY: soak
+soak: kafka binaries ## a long mixed life with kills, acknowledged records compared at every start: SEED=7 SOAK_SECONDS=600
+	@tests/clients/install.sh
+	MILENA_SOAK_SEED=$(or $(SEED),1) MILENA_SOAK_SECONDS=$(or $(SOAK_SECONDS),600) \
+		cargo test --locked -p milena-tests --test soak -- --nocapture
 
 .PHONY: test-clients
 test-clients: kafka binaries ## real clients of six families against a broker process

@@ -6,9 +6,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use milena_tests::{Flavor, Process, TestBroker, eventually, java, paths};
+use milena_tests::{Flavor, Process, TestBroker, dump, eventually, java, paths};
 
-use crate::{PATIENCE, dump};
+use crate::PATIENCE;
 
 pub(crate) const TOPIC: &str = "ledger";
 pub(crate) const PARTITIONS: usize = 3;

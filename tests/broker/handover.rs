@@ -4,9 +4,9 @@
 use std::fs;
 
 use milena_tests::wait::eventually;
-use milena_tests::{Flavor, Process, TestBroker, java};
+use milena_tests::{Flavor, Process, TestBroker, dump, java};
 
-use crate::{PATIENCE, dump};
+use crate::PATIENCE;
 
 /// A snapshot after nearly every change, and nothing kept before the latest two.
 const SNAPSHOTS: &[(&str, &str)] =

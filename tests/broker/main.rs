@@ -9,7 +9,6 @@ mod connections;
 mod crash;
 mod directory;
 mod disk_full;
-mod dump;
 mod features;
 mod formats;
 mod groups;

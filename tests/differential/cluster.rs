@@ -5,10 +5,10 @@ use milena_protocol::messages::{
     ApiVersionsRequest, DescribeClusterRequest, DescribeLogDirsRequest, FindCoordinatorRequest,
 };
 
-use crate::dice::Dice;
 use crate::lockstep::{Effect, Lockstep};
 use crate::side::Side;
 use crate::topics;
+use milena_tests::Dice;
 
 /// Asks which versions are served. Of the list, only what Milena serves is compared.
 pub(crate) fn api_versions(lockstep: &mut Lockstep, dice: &mut Dice) {

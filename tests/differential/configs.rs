@@ -7,10 +7,10 @@ use milena_protocol::messages::{
     alter_configs, incremental_alter_configs,
 };
 
-use crate::dice::Dice;
 use crate::lockstep::{Effect, Lockstep};
 use crate::side::Side;
 use crate::topics;
+use milena_tests::Dice;
 
 /// Keys of topics, with values that are right for them.
 const TOPIC_ENTRIES: &[(&str, &[&str])] = &[

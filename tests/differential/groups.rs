@@ -17,10 +17,10 @@ use milena_protocol::messages::{
     SyncGroupRequest, SyncGroupResponse,
 };
 
-use crate::dice::Dice;
 use crate::lockstep::{Effect, Lockstep};
 use crate::side::Side;
 use crate::topics;
+use milena_tests::Dice;
 
 /// Groups of a run. Some never have members.
 pub(crate) const GROUPS: &[&str] = &["group-a", "group-b", "group-c"];

@@ -17,10 +17,10 @@ use milena_protocol::messages::{
 use milena_protocol::{ErrorCode, Request};
 use milena_tests::{Flavor, eventually};
 
-use crate::dice::Dice;
 use crate::parked::Parked;
 use crate::side::{Answer, Side};
 use crate::{differences, groups, text};
+use milena_tests::Dice;
 
 /// How long both may take to come to the same answer where Apache Kafka acts on metadata a little later.
 const SETTLES_WITHIN: Duration = Duration::from_secs(2);

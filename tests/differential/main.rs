@@ -10,12 +10,11 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use dice::Dice;
 use lockstep::Lockstep;
+use milena_tests::Dice;
 
 mod cluster;
 mod configs;
-mod dice;
 mod differences;
 mod groups;
 mod lockstep;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use milena_tests::frame;
 
-use crate::dice::Dice;
 use crate::lockstep::{Asked, Lockstep, show};
 use crate::side::{Answer, Side, decode};
+use milena_tests::Dice;
 
 /// How long a broker may take for an answer that the other has given.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);

@@ -15,10 +15,10 @@ use milena_protocol::records::{BatchBuilder, Compression, NewRecord, batches};
 use milena_protocol::{ProducerEpoch, ProducerId, Records, Timestamp};
 
 use crate::START_MS;
-use crate::dice::Dice;
 use crate::lockstep::{Effect, Lockstep};
 use crate::side::Side;
 use crate::topics;
+use milena_tests::Dice;
 
 const SPAN_MS: i64 = 1_000;
 /// Producer ids that the first producers of a broker get, and one that none has.

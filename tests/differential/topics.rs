@@ -14,9 +14,9 @@ use milena_protocol::messages::{
 use milena_protocol::{ByteString, Uuid};
 
 use crate::configs;
-use crate::dice::Dice;
 use crate::lockstep::{Effect, Lockstep};
 use crate::side::Side;
+use milena_tests::Dice;
 
 /// Names that topics of a run have.
 pub(crate) const NAMES: &[&str] = &["alpha", "beta", "gamma", "delta", "fleet.truck.gps", "eta_9"];

@@ -59,12 +59,13 @@ impl Flavor {
 #[derive(Debug)]
 pub struct TestBroker {
     flavor: Flavor,
+    // Ends before its directory goes.
+    process: Process,
     directory: TempDir,
     settings: Vec<(String, String)>,
     port: u16,
     controller_port: u16,
     http: Option<String>,
-    process: Process,
 }
 
 impl TestBroker {
@@ -159,6 +160,13 @@ impl TestBroker {
         write_properties(self.directory.path(), &self.settings, (self.port, self.controller_port))?;
         self.process = spawn(self.flavor, self.directory.path())?;
         self.await_ready();
+        Ok(())
+    }
+
+    /// Begins to start it again, and does not wait.
+    pub fn launch(&mut self) -> io::Result<()> {
+        self.process.kill();
+        self.process = spawn(self.flavor, self.directory.path())?;
         Ok(())
     }
 

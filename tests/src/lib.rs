@@ -4,6 +4,8 @@
 //! [`TestBroker`]: a test that fails on both is wrong about Kafka, or its client is.
 
 pub mod broker;
+pub mod dice;
+pub mod dump;
 pub mod frame;
 pub mod java;
 pub mod paths;
@@ -11,5 +13,6 @@ pub mod process;
 pub mod wait;
 
 pub use broker::{Flavor, TestBroker};
+pub use dice::Dice;
 pub use process::Process;
 pub use wait::eventually;

@@ -11,10 +11,9 @@ use milena_protocol::messages::offset_commit::{
 use milena_protocol::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
-use milena_tests::java;
+use milena_tests::{dump, java};
 
 use super::*;
-use crate::dump;
 
 /// Cleaning begins as soon as there is anything to clean.
 const EAGER: &[(&str, &str)] =

@@ -1,7 +1,9 @@
 // franz-go's part of the client tests; tests/clients/main.rs says what each phase must show. The crash tests use
-// write and read; spec, show and admin belong to tests/clients/breadth.rs.
+// write and read; spec, show and admin belong to tests/clients/breadth.rs, soak to tests/soak.
 //
 // Usage: franz BOOTSTRAP TOPIC before|after|read|write COUNT [SPREAD]|pictures|member|spec|show TOPIC:COUNT...|admin
+//
+//	franz BOOTSTRAP SEED soak TOPIC:PARTITIONS[:keyed]...
 package main
 
 import (
@@ -35,6 +37,10 @@ type session struct {
 }
 
 func main() {
+	if os.Args[3] == "soak" {
+		soak(os.Args[1], os.Args[2], parseTargets(os.Args[4:]))
+		return
+	}
 	deadline, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
 	deadline, stop := signal.NotifyContext(deadline, os.Interrupt)
