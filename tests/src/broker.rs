@@ -3,11 +3,14 @@
 //! It listens on a port of 127.0.0.1 that stays the same over restarts. Settings are those that tests share: small
 //! internal topics, no pause before the first rebalance.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -202,10 +205,25 @@ fn brokers(bootstrap: &str) -> io::Result<usize> {
     Ok(frame::exchange(&mut frame::connect(bootstrap)?, 12, &request)?.brokers.len())
 }
 
+/// Where ports of brokers begin and how many there are: below those that Linux gives to connections.
+const PORTS: (u16, u64) = (10_000, 20_000);
+/// How many ports are tried.
+const TRIES_MAX: usize = 100;
+/// Ports of this process's brokers. One that starts slowly must find its port free after others have looked for theirs.
+static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
 /// Ports that nobody listened on a moment ago. Both brokers need to know theirs before they start.
 fn free_ports() -> io::Result<(u16, u16)> {
-    let sockets = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
-    Ok((sockets[0].local_addr()?.port(), sockets[1].local_addr()?.port()))
+    Ok((free_port()?, free_port()?))
+}
+
+fn free_port() -> io::Result<u16> {
+    let random = || (RandomState::new().hash_one(()) % PORTS.1) as u16;
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut ports = (0..TRIES_MAX).map(|_| PORTS.0 + random());
+    let free = ports.find(|port| !taken.contains(port) && TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    taken.extend(free);
+    free.ok_or_else(|| io::Error::from(io::ErrorKind::AddrInUse))
 }
 
 fn write_properties(
