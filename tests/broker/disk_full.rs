@@ -1,7 +1,8 @@
 //! A log directory on a small file system that a producer fills: nothing acknowledged is lost, and the broker goes on
 //! when there is room.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -12,7 +13,7 @@ use milena_protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic}
 use milena_protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use milena_protocol::records::{BatchBuilder, NewRecord, batches};
 use milena_protocol::{ErrorCode, Records, Timestamp};
-use milena_tests::{Flavor, TestBroker, eventually, frame};
+use milena_tests::{Flavor, TestBroker, dump, eventually, frame};
 use tempfile::TempDir;
 
 use crate::PATIENCE;
@@ -125,6 +126,29 @@ fn is_offline(broker: &TestBroker) -> bool {
     metrics.lines().any(|line| line == "milena_log_directory_offline 1")
 }
 
+/// Produces until the disk is full; yields the offsets that were acknowledged, and why there are no more.
+fn fill(broker: &TestBroker) -> (Vec<i64>, ErrorCode) {
+    let mut acknowledged = Vec::new();
+    loop {
+        match produce(broker, acknowledged.len() as i64) {
+            Ok(offset) => {
+                assert_eq!(offset, acknowledged.len() as i64);
+                acknowledged.push(offset);
+            }
+            Err(code) => return (acknowledged, code),
+        }
+        assert!(acknowledged.len() < 100, "the disk never filled");
+    }
+}
+
+/// Takes what room there is, to the last byte.
+fn take_the_rest(path: &Path) {
+    let mut file = File::create(path).unwrap();
+    for size in [1 << 16, 1] {
+        while file.write_all(&vec![1; size]).is_ok() {}
+    }
+}
+
 #[test]
 fn full_disk_refuses_producers_until_there_is_room_and_loses_nothing() {
     let disk = SmallDisk::mount();
@@ -133,17 +157,7 @@ fn full_disk_refuses_producers_until_there_is_room_and_loses_nothing() {
     let folder = disk.path().join("data").display().to_string();
     let mut broker = TestBroker::start_with(Flavor::Milena, &[("log.dirs", &folder)]).unwrap();
     create_topic(&broker);
-    let mut acknowledged = Vec::new();
-    let refusal = loop {
-        match produce(&broker, acknowledged.len() as i64) {
-            Ok(offset) => {
-                assert_eq!(offset, acknowledged.len() as i64);
-                acknowledged.push(offset);
-            }
-            Err(code) => break code,
-        }
-        assert!(acknowledged.len() < 100, "the disk never filled");
-    };
+    let (mut acknowledged, refusal) = fill(&broker);
     assert_eq!(refusal, ErrorCode::KafkaStorageError);
     assert!(acknowledged.len() > 10);
     let line = broker.process().line_with("log directory goes offline", PATIENCE);
@@ -163,6 +177,34 @@ fn full_disk_refuses_producers_until_there_is_room_and_loses_nothing() {
     broker.restart().unwrap();
     assert_eq!(read(&broker), acknowledged);
     broker.stop();
+}
+
+#[test]
+fn kills_and_starts_without_any_room_lose_nothing() {
+    let disk = SmallDisk::mount();
+    let folder = disk.path().join("data");
+    let log_dirs = folder.display().to_string();
+    let mut broker = TestBroker::start_with(Flavor::Milena, &[("log.dirs", &log_dirs)]).unwrap();
+    create_topic(&broker);
+    let (acknowledged, _) = fill(&broker);
+    broker.kill();
+    let rest = disk.path().join("rest");
+    for _ in 0..2 {
+        take_the_rest(&rest);
+        broker.launch().unwrap();
+        eventually("a start or its failure", PATIENCE, || {
+            let lines = broker.process().lines();
+            let is_started = lines.iter().any(|line| line.contains("broker started"));
+            (is_started || broker.process().ended().is_some()).then_some(())
+        });
+        broker.kill();
+    }
+    fs::remove_file(&rest).unwrap();
+    broker.restart().unwrap();
+    assert_eq!(read(&broker), acknowledged);
+    broker.stop();
+    let files = dump::partitions(&folder).iter().flat_map(|folder| dump::dumpable(folder)).collect();
+    assert_eq!(dump::complaint(files, &|_, _| false), None);
 }
 
 #[test]
