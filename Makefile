@@ -134,6 +134,11 @@ bench: setup kafka ## Milena against Apache Kafka, a table of ratios; ROWS="..."
 bench-partitions: build ## what 10,000 partitions cost: descriptors, memory, idle CPU, both kinds of start
 	python3 bench/partitions.py $(RELEASE)/milena-broker
 
+.PHONY: bench-steps
+bench-steps: ## the steps of produce and fetch: timed, and counted in instructions where valgrind is at hand
+	cargo bench --locked -p milena-bench --bench hot_paths
+	@bench/instructions.sh
+
 .PHONY: bench-start
 bench-start: build ## start-up time and idle memory of the broker
 	bench/start.sh $(RELEASE)/milena-broker
