@@ -17,7 +17,7 @@ use super::deadlines::Timer;
 use super::member::Member;
 use super::rebalance::refuse_join;
 use super::request::{JoinGroup, Joined, Reply};
-use super::settings::{GROUPS_MAX, PENDING_MEMBERS_MAX};
+use super::settings::{GROUPS_MAX, PENDING_MEMBERS_MAX, PROTOCOLS_MAX};
 use super::{Ticket, Turn};
 
 pub(super) fn join(
@@ -33,6 +33,9 @@ pub(super) fn join(
     let bounds = settings.group_min_session_timeout_ms..=settings.group_max_session_timeout_ms;
     if !bounds.contains(&request.session_timeout_ms) {
         return refuse_join(turn, ticket, ErrorCode::InvalidSessionTimeout, request.member);
+    }
+    if request.protocols.len() > PROTOCOLS_MAX {
+        return refuse_join(turn, ticket, ErrorCode::InconsistentGroupProtocol, request.member);
     }
     let room = match turn.foreign.make_room(&request.group, turn.now) {
         Ok(room) => room,

@@ -10,6 +10,8 @@ pub(super) const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 5 * 60 * 1000;
 pub(super) const GROUPS_MAX: usize = 200_000;
 /// Ids of one group that were given out and not used yet (KIP-394); each expires with its session timeout.
 pub(super) const PENDING_MEMBERS_MAX: usize = 10_000;
+/// Assignors that one member may name; they are compared with those of everybody. Clients name a handful.
+pub(super) const PROTOCOLS_MAX: usize = 100;
 /// How long members of groups that are not built may still be alive after a load: the longest session that Kafka's defaults
 /// allow them.
 pub(super) const FOREIGN_SESSION_MS_MAX: i64 = 60_000;

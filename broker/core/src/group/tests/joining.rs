@@ -221,3 +221,13 @@ fn id_that_was_given_out_may_be_given_back() {
         ErrorCode::UnknownMemberId
     );
 }
+
+#[test]
+fn member_with_more_assignors_than_anybody_has_is_refused() {
+    let mut world = World::new();
+    let protocols = vec![protocol("range"); settings::PROTOCOLS_MAX + 1];
+    let Reply::Join(Err(refused)) = world.ask(Request::Join(JoinGroup { protocols, ..join("a") })) else {
+        panic!("admitted")
+    };
+    assert_eq!((refused.error, world.state()), (ErrorCode::InconsistentGroupProtocol, "Dead"));
+}
