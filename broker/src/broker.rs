@@ -3,6 +3,7 @@
 //! One `Broker` lives as long as the process. Handlers take it by reference and never see a socket.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, anyhow};
@@ -49,7 +50,7 @@ pub(crate) struct Broker {
     /// Cancelled when the task that acts on new images ends, by a panic too.
     follower_ended: CancellationToken,
     pub(crate) fetch_sessions: Mutex<Sessions>,
-    _log_dir: LogDirLock,
+    _log_dirs: Vec<LogDirLock>,
 }
 
 impl Broker {
@@ -61,10 +62,7 @@ impl Broker {
         stop: &CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
         let disk: Arc<dyn Disk> = Arc::new(LazyDisk::new(metrics.measure(Arc::new(FsDisk)), OPEN_FILES_MAX));
-        let folder = &config.log_dir;
-        disk.create_dir_all(folder).with_context(|| format!("make log directory {}", folder.display()))?;
-        let log_dir = LogDirLock::acquire(folder)?
-            .with_context(|| format!("log directory {} is in use by another process", folder.display()))?;
+        let log_dirs = lock_directories(&config, &*disk)?;
         let quorum = quorum::start(config.clone(), disk.clone()).await?;
         let live = LiveProperties::new(&config, &quorum.committed());
         let partitions = Partitions::open(&config, disk, live.clone(), metrics.storage.clone())?;
@@ -83,7 +81,7 @@ impl Broker {
             fetch_sessions: Mutex::new(Sessions::new(session_slots(&config))),
             config,
             follower_ended: CancellationToken::new(),
-            _log_dir: log_dir,
+            _log_dirs: log_dirs,
         });
         let follower = broker.clone();
         let follow = broker.quorum.clone().follow(move |delta, image| {
@@ -117,7 +115,7 @@ impl Broker {
         tokio::select! {
             failure = self.quorum.failed() => failure,
             reason = self.partitions.health().failed() => {
-                anyhow!("log directory {} failed, and holds the metadata log: {reason}", self.config.log_dir.display())
+                anyhow!("log directory {} failed, the only one: {reason}", self.config.log_dir.display())
             }
             () = self.follower_ended.cancelled() => anyhow!("the task that acts on new metadata ended"),
         }
@@ -154,6 +152,17 @@ impl ConnectionTables {
         };
         Self { of_clients: table(false), of_controller: table(true) }
     }
+}
+
+/// Makes the directories and keeps other processes out of them.
+fn lock_directories(config: &Config, disk: &dyn Disk) -> anyhow::Result<Vec<LogDirLock>> {
+    let separate = Some(&config.metadata_dir).filter(|folder| **folder != config.log_dir);
+    let lock = |folder: &PathBuf| {
+        disk.create_dir_all(folder).with_context(|| format!("make log directory {}", folder.display()))?;
+        LogDirLock::acquire(folder)?
+            .with_context(|| format!("log directory {} is in use by another process", folder.display()))
+    };
+    std::iter::once(&config.log_dir).chain(separate).map(lock).collect()
 }
 
 /// Takes over limits of connections that are set while the broker runs.

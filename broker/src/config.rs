@@ -33,6 +33,8 @@ pub(crate) struct Config {
     /// Every listener, client and controller ones alike, in the order of `listeners`.
     pub(crate) listeners: Vec<Listener>,
     pub(crate) log_dir: PathBuf,
+    /// The directory of the metadata log, often the same.
+    pub(crate) metadata_dir: PathBuf,
     /// The cluster this process should belong to: formats an empty directory, is checked against a formatted one.
     pub(crate) cluster_id: Option<ByteString>,
     pub(crate) rack: Option<ByteString>,
@@ -61,11 +63,14 @@ impl Config {
         let parsed = listeners::parse(&properties, given.is_sample)?;
         listeners::check_inter_broker(&properties, &parsed)?;
         limits::check(&properties)?;
+        let log_dir = log_dir(&properties)?;
+        let metadata_dir = properties.explicit(&quorum::METADATA_LOG_DIR).map(PathBuf::from);
         Ok(Self {
             node_id,
             voters: voters::parse(&properties, node_id)?,
             listeners: parsed,
-            log_dir: log_dir(&properties)?,
+            metadata_dir: metadata_dir.unwrap_or_else(|| log_dir.clone()),
+            log_dir,
             cluster_id: given.cluster_id,
             rack: properties.text(&quorum::BROKER_RACK).map(ByteString::from),
             properties,
@@ -122,11 +127,6 @@ fn log_dir(properties: &Properties) -> anyhow::Result<PathBuf> {
     let [directory] = directories[..] else {
         bail!("{}={}: more than one log directory is not built yet", key.name, directories.join(","));
     };
-    if let Some(metadata) =
-        properties.explicit(&quorum::METADATA_LOG_DIR).filter(|metadata| *metadata != directory)
-    {
-        bail!("metadata.log.dir={metadata}: a separate directory for the metadata log is not built yet");
-    }
     Ok(PathBuf::from(directory))
 }
 

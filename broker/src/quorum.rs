@@ -107,7 +107,7 @@ fn run(worker: worker::Worker, inbox: mpsc::Receiver<Command>) -> anyhow::Result
 
 /// The newest snapshot of the metadata that is on the disk: what it covers, and its file.
 pub(crate) fn newest_snapshot(config: &Config) -> Option<(Offset, std::fs::Metadata)> {
-    let (id, file) = snapshot::newest_in(&config.log_dir.join(format::METADATA_FOLDER))?;
+    let (id, file) = snapshot::newest_in(&config.metadata_dir.join(format::METADATA_FOLDER))?;
     Some((id.offset, file))
 }
 

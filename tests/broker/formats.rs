@@ -36,8 +36,9 @@ const MEMBER: &str = "bWVtYmVyLW9mLWFsbC1ncm91cHM";
 const LEAVING: i32 = -1;
 /// Longer than the test, so that Apache Kafka aborts nothing by itself.
 const TRANSACTION_TIMEOUT_MS: i32 = 900_000;
-/// What share groups need to work on one broker.
-const SETTINGS: [(&str, &str); 3] = [
+/// What share groups need to work on one broker, and a directory of its own for the metadata log.
+const SETTINGS: [(&str, &str); 4] = [
+    ("metadata.log.dir", "{directory}/metadata"),
     ("share.coordinator.state.topic.replication.factor", "1"),
     ("share.coordinator.state.topic.num.partitions", "1"),
     ("share.coordinator.state.topic.min.isr", "1"),

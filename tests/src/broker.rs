@@ -78,7 +78,7 @@ impl TestBroker {
     }
 
     /// Starts a broker with further settings, which win over the shared ones. `{client}` and `{controller}` stand for the
-    /// addresses of its two listeners.
+    /// addresses of its two listeners, `{directory}` for a folder of its own.
     pub fn start_with(flavor: Flavor, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         Self::start_without(WITHOUT, flavor, settings)
     }
@@ -239,6 +239,7 @@ fn write_properties(
     );
     for (key, value) in settings {
         let value = value.replace("{client}", &client).replace("{controller}", &controller);
+        let value = value.replace("{directory}", &directory.to_string_lossy());
         text.push_str(&format!("{key}={value}\n"));
     }
     fs::write(directory.join("server.properties"), text)

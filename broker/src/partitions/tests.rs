@@ -42,6 +42,7 @@ async fn open(disk: &MemDisk, image: &MetadataImage) -> Partitions {
 async fn try_open(disk: &MemDisk, image: &MetadataImage) -> anyhow::Result<Partitions> {
     let mut config = Config::load(None, &[], std::iter::empty()).unwrap();
     config.log_dir = "/memory/data".into();
+    config.metadata_dir = "/memory/data".into();
     let live = LiveProperties::new(&config, image);
     let partitions = Partitions::open(&config, Arc::new(disk.clone()), live, StorageMetrics::default())?;
     partitions.recover(image).await?;

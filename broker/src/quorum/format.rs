@@ -6,6 +6,9 @@
 //! | `__cluster_metadata-0/00000000000000000000-0000000000.checkpoint` | with dynamic voters: the voters |
 //! | `meta.properties` | last, so that a crash in between formats again |
 //!
+//! The metadata log may have a directory of its own (`metadata.log.dir`), with its own `meta.properties`: the same cluster
+//! and node, another directory id. It holds all of the above; the directory of the partitions is then formatted second.
+//!
 //! A formatted directory keeps its cluster id, whatever the configuration says: a cluster that is set up again adopts
 //! the volumes it finds. With dynamic voters and a given cluster id the directory id follows from cluster id and node
 //! id, so that several nodes can be formatted in parallel, each knowing the ids of all; otherwise it is random.
@@ -34,7 +37,10 @@ const FIRST_SNAPSHOT: &str = "00000000000000000000-0000000000.checkpoint";
 /// A formatted log directory.
 #[derive(Debug)]
 pub(super) struct LogDir {
+    /// Of the directory that holds the metadata log.
     pub(super) meta: MetaProperties,
+    /// The id of the directory that holds the partitions.
+    pub(super) data_directory_id: Uuid,
     /// The folder of the metadata log.
     pub(super) metadata: PathBuf,
     /// The file with the records of a new cluster.
@@ -42,21 +48,61 @@ pub(super) struct LogDir {
 }
 
 impl LogDir {
-    /// Formats the directory of `config` if that was not done before. The caller has locked it.
+    /// Formats the directories of `config` if that was not done before. The caller has locked them.
     pub(super) fn open(config: &Config, disk: &Arc<dyn Disk>, now: Timestamp) -> anyhow::Result<Self> {
-        let folder = config.log_dir.as_path();
-        disk.create_dir_all(folder).with_context(|| format!("create log directory {}", folder.display()))?;
-        let meta = match MetaProperties::read(&**disk, folder)? {
-            Some(meta) => adopt(config, meta)?,
-            None => format(config, &**disk, now)?,
+        let (folder, data) = (config.metadata_dir.as_path(), config.log_dir.as_path());
+        let known = read(&**disk, folder)?;
+        let of_data = if data == folder { None } else { read(&**disk, data)? };
+        let meta = match known {
+            Some(meta) => adopt(config, folder, meta)?,
+            None => {
+                ensure!(
+                    of_data.is_none(),
+                    "log directory {} is formatted, metadata.log.dir={} is not: its metadata log is elsewhere",
+                    data.display(),
+                    folder.display()
+                );
+                format(config, &**disk, now)?
+            }
         };
-        let metadata = folder.join(METADATA_FOLDER);
-        Ok(Self { meta, metadata, bootstrap: folder.join(BOOTSTRAP) })
+        let data_directory_id =
+            if data == folder { meta.directory_id } else { join(config, &**disk, &meta, of_data)? };
+        let (metadata, bootstrap) = (folder.join(METADATA_FOLDER), folder.join(BOOTSTRAP));
+        Ok(Self { meta, data_directory_id, metadata, bootstrap })
     }
 }
 
-fn adopt(config: &Config, meta: MetaProperties) -> anyhow::Result<MetaProperties> {
-    let folder = config.log_dir.display();
+fn read(disk: &dyn Disk, folder: &Path) -> anyhow::Result<Option<MetaProperties>> {
+    disk.create_dir_all(folder).with_context(|| format!("create log directory {}", folder.display()))?;
+    Ok(MetaProperties::read(disk, folder)?)
+}
+
+/// Makes the directory of the partitions one of the cluster of `meta`, or finds that it is. Yields its id.
+fn join(
+    config: &Config,
+    disk: &dyn Disk,
+    meta: &MetaProperties,
+    known: Option<MetaProperties>,
+) -> anyhow::Result<Uuid> {
+    let folder = config.log_dir.as_path();
+    if let Some(known) = known {
+        let known = adopt(config, folder, known)?;
+        ensure!(
+            known.cluster_id == meta.cluster_id,
+            "log directory {} belongs to cluster {}, the metadata log to cluster {}",
+            folder.display(),
+            known.cluster_id,
+            meta.cluster_id
+        );
+        return Ok(known.directory_id);
+    }
+    let new = MetaProperties { directory_id: random_id(), ..meta.clone() };
+    new.write(disk, folder)?;
+    Ok(new.directory_id)
+}
+
+fn adopt(config: &Config, folder: &Path, meta: MetaProperties) -> anyhow::Result<MetaProperties> {
+    let folder = folder.display();
     ensure!(
         meta.node_id == config.node_id,
         "log directory {folder} belongs to node.id={}, this node has node.id={}",
@@ -73,7 +119,7 @@ fn adopt(config: &Config, meta: MetaProperties) -> anyhow::Result<MetaProperties
 }
 
 fn format(config: &Config, disk: &dyn Disk, now: Timestamp) -> anyhow::Result<MetaProperties> {
-    let folder = config.log_dir.as_path();
+    let folder = config.metadata_dir.as_path();
     let metadata = folder.join(METADATA_FOLDER);
     disk.create_dir_all(&metadata).with_context(|| format!("create {}", metadata.display()))?;
     let holds_log = disk.list(&metadata)?.iter().any(|entry| entry.name.ends_with(".log"));

@@ -18,6 +18,7 @@ fn config(overrides: &[&str]) -> Arc<Config> {
     let overrides: Vec<String> = overrides.iter().map(|entry| (*entry).to_owned()).collect();
     let mut config = Config::load(None, &overrides, std::iter::empty()).unwrap();
     config.log_dir = "/memory/data".into();
+    config.metadata_dir = "/memory/data".into();
     Arc::new(config)
 }
 
@@ -179,4 +180,39 @@ async fn levels_that_are_not_built_are_kept() {
         assert_eq!(kept, levels);
         quorum.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metadata_log_may_have_a_directory_of_its_own() {
+    let disk = Arc::new(MemDisk::new());
+    let with = |folder: &str| {
+        let mut config = Arc::unwrap_or_clone(config(&[]));
+        config.metadata_dir = folder.into();
+        Arc::new(config)
+    };
+    let config = with("/memory/metadata");
+    let quorum = start(&config, &disk).await;
+    assert!(create(&quorum, "a").await);
+    let (identity, image) = (quorum.identity().clone(), quorum.image());
+    quorum.stop().await;
+    let read =
+        |folder: &str| milena_storage::MetaProperties::read(&*disk, Path::new(folder)).unwrap().unwrap();
+    let (data, metadata) = (read("/memory/data"), read("/memory/metadata"));
+    assert_eq!((&data.cluster_id, data.node_id), (&metadata.cluster_id, metadata.node_id));
+    assert_ne!(data.directory_id, metadata.directory_id);
+    assert_eq!(identity.directory_id, data.directory_id);
+    assert_eq!(image.broker(NodeId(1)).unwrap().log_dirs, [data.directory_id]);
+    assert!(disk.list(Path::new("/memory/data/__cluster_metadata-0")).is_err());
+    let again = start(&config, &disk).await;
+    assert_eq!(
+        (names(&again.image()), again.identity().directory_id),
+        (vec!["a".to_owned()], data.directory_id)
+    );
+    again.stop().await;
+    let error =
+        super::start(with("/memory/elsewhere"), disk.clone()).await.err().expect("refused").to_string();
+    assert!(
+        error.ends_with("metadata.log.dir=/memory/elsewhere is not: its metadata log is elsewhere"),
+        "{error}"
+    );
 }

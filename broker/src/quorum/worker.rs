@@ -103,7 +103,7 @@ impl Worker {
         let identity = Identity {
             cluster_id: worker.dir.meta.cluster_id.as_str().into(),
             node_id: config.node_id,
-            directory_id: worker.dir.meta.directory_id,
+            directory_id: worker.dir.data_directory_id,
             broker_epoch,
         };
         Ok((worker, identity))
@@ -128,7 +128,7 @@ impl Worker {
         registration::check(self.loader.published())?;
         registration::warn_of_unserved(self.loader.published());
         self.request(ControllerRequest::RegisterController(registration::controller(config)))?;
-        let broker = registration::broker(config, self.dir.meta.directory_id);
+        let broker = registration::broker(config, self.dir.data_directory_id);
         let reply = self.request(ControllerRequest::RegisterBroker(broker))?;
         self.commit()?;
         match reply {
