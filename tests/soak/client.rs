@@ -18,13 +18,13 @@ use milena_protocol::messages::{
     FindCoordinatorRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
     OffsetFetchRequest, ProduceRequest,
 };
-use milena_protocol::records::batches;
+use milena_protocol::records::{RecordBatch, batches};
 use milena_protocol::{ErrorCode, ProducerId, Records, Request, Uuid};
 use milena_tests::{eventually, frame};
 
 use crate::PATIENCE;
 use crate::content;
-use crate::ledger::{Found, Reading};
+use crate::ledger::{Decoded, Found, Reading};
 
 /// Bytes asked for at once.
 const FETCH_BYTES: i32 = 2 << 20;
@@ -205,21 +205,30 @@ impl Client {
     }
 
     /// Reads a partition from its start to its end. Retention may go on meanwhile; reading begins anew then.
-    pub(crate) fn read(&mut self, place: Place) -> Reading {
+    pub(crate) fn read(&mut self, place: Place, decoded: &mut Decoded) -> Reading {
         eventually("a log that is read before its start moves on", PATIENCE, || {
             let (start, end) = (self.offset(place, -2), self.offset(place, -1));
-            let (mut records, mut next) = (Vec::new(), start);
+            let (mut again, mut next) = (Decoded::new(), start);
+            let mut records = Vec::new();
             while next < end {
-                next = self.read_from(place, next, &mut records)?.max(next + 1);
+                let (behind, batches) = self.fetch(place, next)?;
+                for batch in batches {
+                    let key = (batch.header().base_offset.0, batch.header().crc);
+                    let found = decoded.get(&key).cloned().unwrap_or_else(|| decode(&batch));
+                    records.extend_from_slice(&found);
+                    again.insert(key, found);
+                }
+                next = behind.max(next + 1);
             }
+            *decoded = again;
             records.retain(|found| (start..end).contains(&found.offset));
             let now_ms = now_ms();
             (self.offset(place, -2) == start).then_some(Reading { start, end, records, now_ms })
         })
     }
 
-    /// Reads some batches and yields the offset behind them, `None` where the log starts later by now.
-    fn read_from(&mut self, place: Place, next: i64, records: &mut Vec<Found>) -> Option<i64> {
+    /// Fetches some batches and the offset behind them, `None` where the log starts later by now.
+    fn fetch(&mut self, place: Place, next: i64) -> Option<(i64, Vec<RecordBatch>)> {
         let partition = FetchPartition {
             partition: place.index,
             fetch_offset: next,
@@ -233,19 +242,23 @@ impl Client {
             return None;
         }
         assert_eq!(ErrorCode::from(data.error_code), ErrorCode::None, "{place:?} from {next}");
-        let mut behind = data.high_watermark;
-        for batch in batches(data.records.unwrap().into_bytes().unwrap()).map_while(Result::ok) {
-            batch.check_crc().unwrap();
-            behind = batch.header().next_offset().0;
-            records.extend(batch.records().unwrap().map(Result::unwrap).map(|record| Found {
-                offset: record.offset.0,
-                content: content::of_record(&record),
-                timestamp: record.timestamp.0,
-                key: content::key_of(record.key.as_deref()),
-            }));
-        }
-        Some(behind)
+        let bytes = data.records.unwrap().into_bytes().unwrap();
+        let batches: Vec<_> = batches(bytes).map_while(Result::ok).collect();
+        batches.iter().for_each(|batch| batch.check_crc().unwrap());
+        let behind = batches.last().map_or(data.high_watermark, |last| last.header().next_offset().0);
+        Some((behind, batches))
     }
+}
+
+fn decode(batch: &RecordBatch) -> Vec<Found> {
+    let records = batch.records().unwrap().map(Result::unwrap);
+    let found = records.map(|record| Found {
+        offset: record.offset.0,
+        content: content::of_record(&record),
+        timestamp: record.timestamp.0,
+        key: content::key_of(record.key.as_deref()),
+    });
+    found.collect()
 }
 
 /// Milliseconds since the epoch.

@@ -11,6 +11,8 @@ use crate::ledger::{Rules, Sent};
 const KEYS: i64 = 60;
 /// The largest value, about.
 const VALUE_BYTES_MAX: usize = 30_000;
+/// The same in the batches that are to become large.
+const HEAVY_BYTES_MAX: usize = 3_000;
 /// The largest batch, before compression.
 const BATCH_BYTES_MAX: usize = 500_000;
 /// How old a record may be.
@@ -60,15 +62,20 @@ pub(crate) fn of_record(record: &Record) -> u64 {
 }
 
 impl Content {
-    /// The record `number` of `writer`.
-    pub(crate) fn new(dice: &mut Dice, rules: &Rules, (writer, number): (u32, u64), now_ms: i64) -> Self {
+    /// The record `number` of `writer`. Heavy ones make large batches.
+    pub(crate) fn new(
+        dice: &mut Dice,
+        rules: &Rules,
+        (writer, number): (u32, u64),
+        (is_heavy, now_ms): (bool, i64),
+    ) -> Self {
         let mark = format!("{writer} {number} ");
         let key = if rules.compacts {
             Some(format!("key {}", dice.below(KEYS as usize)).into_bytes())
         } else {
             dice.percent(60).then(|| vec![b'k'; dice.below(30)])
         };
-        let value = dice.percent(85).then(|| filled(dice, &mark));
+        let value = dice.percent(85).then(|| filled(dice, &mark, is_heavy));
         let mut headers = dice.several(3, |dice| {
             ("h".repeat(dice.below(9)), dice.percent(70).then(|| vec![7; dice.below(40)]))
         });
@@ -113,9 +120,11 @@ pub(crate) fn is_full(builder: &BatchBuilder, rules: &Rules) -> bool {
 }
 
 /// A value that begins with `mark`: most are short, some long; part of it compresses well.
-fn filled(dice: &mut Dice, mark: &str) -> Vec<u8> {
+fn filled(dice: &mut Dice, mark: &str, is_heavy: bool) -> Vec<u8> {
     let mut value = mark.as_bytes().to_vec();
-    let length = value.len() + if dice.percent(1) { dice.below(VALUE_BYTES_MAX) } else { dice.below(250) };
+    let is_long = dice.percent(1);
+    let below = if is_long { VALUE_BYTES_MAX } else { [250, HEAVY_BYTES_MAX][usize::from(is_heavy)] };
+    let length = value.len() + dice.below(below);
     let chunk: Vec<u8> = (0..dice.between(1, 60)).map(|_| dice.below(256) as u8).collect();
     while value.len() < length {
         value.extend_from_slice(&chunk);

@@ -27,6 +27,9 @@ pub(crate) enum Event {
     TopicRecreated,
     PartitionAdded,
     OffsetCommitted,
+    /// A torn batch or a lost index, as a loss of power leaves them.
+    Damaged,
+    /// A torn batch that a start cut off.
     TornTail,
     /// The log of a topic whose deletion was cut short.
     SetAside,

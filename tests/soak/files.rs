@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use milena_tests::dump;
+use milena_tests::{Dice, dump};
 
 use crate::world;
 
@@ -41,6 +42,25 @@ impl Segments {
     }
 }
 
+/// Does to the files of a log what a loss of power may do to those that a kill left: a batch that is cut off at its end,
+/// or an index of the active segment that is gone. False where the log has nothing to lose.
+pub(crate) fn damage(data: &Path, dice: &mut Dice) -> bool {
+    let folders = dump::partitions(data).into_iter();
+    let is_whole = |folder: &PathBuf| !is_stray(folder) && !is_half_compacted(folder) && has_log(folder);
+    let folders: Vec<_> = folders.filter(is_whole).collect();
+    let active = dump::active_segment(&folders[dice.below(folders.len())]);
+    if dice.percent(50) {
+        let bytes = fs::read(&active).unwrap();
+        let cut = &bytes[..bytes.len().min(TORN_BYTES)];
+        fs::OpenOptions::new().append(true).open(&active).unwrap().write_all(cut).unwrap();
+        return !cut.is_empty();
+    }
+    fs::remove_file(active.with_extension(dice.of(&["index", "timeindex"]))).is_ok()
+}
+
+/// What is left of a batch that is cut off: less than its header.
+const TORN_BYTES: usize = 40;
+
 /// Has Apache Kafka's tool read everything, and yields how many files that were. After a kill, half of a compaction may
 /// lie in a folder, and a batch that was cut off at the end of a log.
 pub(crate) fn assert_readable(data: &Path, is_killed: bool) -> usize {
@@ -73,6 +93,11 @@ fn is_stray(folder: &Path) -> bool {
 
 fn is_half_compacted(folder: &Path) -> bool {
     names(folder).iter().any(|name| name.ends_with(".cleaned") || name.ends_with(".swap"))
+}
+
+/// A kill may come between the making of a folder and that of its first segment.
+fn has_log(folder: &Path) -> bool {
+    names(folder).iter().any(|name| name.ends_with(".log"))
 }
 
 fn has_holes(folder: &Path) -> bool {

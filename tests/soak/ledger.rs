@@ -29,6 +29,9 @@ pub(crate) struct Found {
     pub(crate) key: Option<u64>,
 }
 
+/// The records of batches by base offset and checksum: what was decoded once need not be again.
+pub(crate) type Decoded = HashMap<(i64, u32), Vec<Found>>;
+
 /// What was read of a partition, from its start to the end that it had before.
 #[derive(Debug)]
 pub(crate) struct Reading {
@@ -58,6 +61,8 @@ pub(crate) type Ticket = u64;
 pub(crate) struct Ledger {
     rules: Rules,
     state: Mutex<State>,
+    /// What the last reading has decoded.
+    pub(crate) decoded: Mutex<Decoded>,
 }
 
 #[derive(Debug, Default)]
@@ -84,7 +89,7 @@ struct Doubt {
 
 impl Ledger {
     pub(crate) fn new(rules: Rules) -> Self {
-        Self { rules, state: Mutex::default() }
+        Self { rules, ..Self::default() }
     }
 
     pub(crate) fn rules(&self) -> Rules {
@@ -149,11 +154,13 @@ impl Ledger {
         state.stored.keys().nth(state.stored.len() * percent / 100).copied()
     }
 
-    /// Compares what is there with what must and may be there. Records that nobody is known to have sent are told, for
+    /// Compares what is there with what must and may be there, while nobody writes. Records that nobody is known to have sent are told, for
     /// the news of a sender may be on its way; all else that is wrong panics.
     pub(crate) fn compare(&self, reading: &Reading) -> Result<(), String> {
         let mut state = self.lock();
         state.identify(reading, self.rules.stamps)?;
+        let lost = state.stored.range(reading.end..).next();
+        assert_eq!(lost, None, "lost: the log ends at {}", reading.end);
         state.assert_ascending(reading);
         state.forget_gone(reading, &self.rules);
         assert!(state.deleted_to <= reading.start, "deleted records below {} are back", state.deleted_to);

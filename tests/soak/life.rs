@@ -124,6 +124,9 @@ impl Life {
         if self.stage.is_multiple_of(STAGES_OF_DUMP) {
             self.dump(!ending.is_orderly());
         }
+        if !ending.is_orderly() && dice.percent(40) && files::damage(&self.broker.data(), &mut dice) {
+            self.events.count(Event::Damaged);
+        }
     }
 
     /// Ends the run in order.

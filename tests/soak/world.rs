@@ -270,7 +270,7 @@ impl World {
     /// Compares everything that is served with what must and may be. Senders tell their news while it is awaited.
     pub(crate) fn assert_served(&self, client: &mut Client) {
         for (place, ledger) in self.all() {
-            let reading = client.read(place);
+            let reading = client.read(place, &mut ledger.decoded.lock().unwrap());
             let mut strange = String::new();
             let outcome = eventually_known(&mut strange, || ledger.compare(&reading));
             assert!(outcome, "{place:?}: {strange}");

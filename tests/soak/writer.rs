@@ -150,10 +150,10 @@ impl Writer {
         (ledger, is_retried): (&Ledger, bool),
     ) -> (Ticket, Bytes, i32) {
         let (mut builder, now_ms) = (builder.compression(dice.of(&CODECS)), now_ms());
-        let mut sent = Vec::new();
+        let (mut sent, nature) = (Vec::new(), (dice.percent(2), now_ms));
         for _ in 0..content::batch_size(dice) {
             self.number += 1;
-            let content = Content::new(dice, &ledger.rules(), (self.id, self.number), now_ms);
+            let content = Content::new(dice, &ledger.rules(), (self.id, self.number), nature);
             content.push_to(&mut builder);
             sent.push(content.sent(self.id, self.number));
             if content::is_full(&builder, &ledger.rules()) {
