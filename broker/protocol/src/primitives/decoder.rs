@@ -31,9 +31,6 @@ pub enum DecodeReason {
         /// Bytes that the frame still has.
         left: usize,
     },
-    /// A length is below -1, or a compact one stands for more than a frame can hold.
-    #[error("length {0} is invalid")]
-    Length(i64),
     /// A varint has more bytes, or bits, than its type.
     #[error("varint is too long")]
     Varint,
@@ -208,7 +205,7 @@ impl Decoder {
     /// The number of elements of the next nullable array, whose elements take `element_bytes` of memory each.
     pub fn count(&mut self, element_bytes: usize) -> Result<Option<usize>, DecodeError> {
         let length = if self.flexible { self.compact_length()? } else { self.i32()?.into() };
-        let Some(count) = self.length_or_null(length)? else { return Ok(None) };
+        let Some(count) = Self::length_or_null(length) else { return Ok(None) };
         // Every element takes a byte at least, so a larger count is a lie before anything is reserved for it.
         self.check(count)?;
         let memory = count.saturating_mul(element_bytes);
@@ -247,18 +244,15 @@ impl Decoder {
     }
 
     fn bytes_or_null(&mut self, length: i64) -> Result<Option<Bytes>, DecodeError> {
-        match self.length_or_null(length)? {
+        match Self::length_or_null(length) {
             Some(length) => self.bytes(length).map(Some),
             None => Ok(None),
         }
     }
 
-    fn length_or_null(&self, length: i64) -> Result<Option<usize>, DecodeError> {
-        match length {
-            -1 => Ok(None),
-            0..=0x7fff_ffff => Ok(Some(length as usize)),
-            _ => Err(self.error(DecodeReason::Length(length))),
-        }
+    /// Every length below zero says null, as in Kafka, which reads a length as 32 bits.
+    fn length_or_null(length: i64) -> Option<usize> {
+        usize::try_from(length as i32).ok()
     }
 
     fn check(&self, wanted: usize) -> Result<(), DecodeError> {

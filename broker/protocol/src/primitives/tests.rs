@@ -68,9 +68,14 @@ fn lengths_are_checked_before_anything_is_reserved() {
     let truncated = DecodeReason::Truncated { wanted: 0x7fff_ffff, left: 1 };
     assert_eq!(decoder(&huge, false).blob().unwrap_err().reason, truncated);
     assert_eq!(decoder(&huge, false).count(1).unwrap_err().reason, truncated);
-    assert_eq!(decoder(&[0xff, 0xfe], false).string().unwrap_err().reason, DecodeReason::Length(-2));
+}
+
+#[test]
+fn every_negative_length_says_null() {
+    assert_eq!(decoder(&[0xff, 0xfe], false).string(), Ok(None));
+    assert_eq!(decoder(&[0x80, 0, 0, 0], false).count(1), Ok(None));
     let compact = [0xff, 0xff, 0xff, 0xff, 0x0f];
-    assert_eq!(decoder(&compact, true).blob().unwrap_err().reason, DecodeReason::Length(0xffff_fffe));
+    assert_eq!(decoder(&compact, true).blob(), Ok(None));
 }
 
 #[test]
