@@ -243,6 +243,7 @@ fn topics_are_refused_in_the_words_of_kafka() {
         ),
         (mk_topic("x", 20_000, 1), PolicyViolation, "Excessively large number of partitions per request."),
         (mk_topic("x", 10_000, 1), PolicyViolation, "Excessively large number of partitions per request."),
+        (mk_topic("", 20_000, 0), PolicyViolation, "Excessively large number of partitions per request."),
         (with_config(mk_topic("x", 1, 1), "foo", Some("1")), InvalidConfig, "Unknown topic config name: foo"),
         (
             with_config(mk_topic("x", 1, 1), "retention.ms", None),

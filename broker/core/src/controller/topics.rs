@@ -24,6 +24,10 @@ impl Controller {
         let mut results = Vec::with_capacity(topics.len());
         let mut alike: InMetrics = self.image.topics().filter_map(|topic| in_metrics(&topic.name)).collect();
         let twice = repeated(topics.iter().map(|topic| &topic.name));
+        let once = topics.iter().filter(|topic| !twice.contains(&topic.name));
+        if once.map(|topic| self.partitions_asked(topic)).sum::<usize>() > RECORDS_PER_REQUEST_MAX {
+            return too_many(topics);
+        }
         let mut named = BTreeSet::new();
         // What is named twice is refused once.
         for topic in topics.iter().filter(|topic| named.insert(&topic.name)) {
@@ -42,17 +46,21 @@ impl Controller {
             ));
         }
         if records.len() > RECORDS_PER_REQUEST_MAX {
-            let refusal = Refusal::new(
-                ErrorCode::PolicyViolation,
-                "Excessively large number of partitions per request.",
-            );
-            let refused = topics.iter().map(|topic| (topic.name.clone(), Err(refusal.clone())));
-            return (Vec::new(), ControllerReply::TopicsCreated(refused.collect()));
+            return too_many(topics);
         }
         if validate_only {
             records.clear();
         }
         (records, ControllerReply::TopicsCreated(results))
+    }
+
+    /// How many partitions a topic would have, were all else right.
+    fn partitions_asked(&self, topic: &CreatableTopic) -> usize {
+        match (topic.assignments.len(), topic.num_partitions) {
+            (0, -1) => self.settings.num_partitions.try_into().unwrap_or(0),
+            (0, partitions) => partitions.try_into().unwrap_or(0),
+            (assigned, _) => assigned,
+        }
     }
 
     fn create_topic(
@@ -147,6 +155,14 @@ impl Controller {
             (None, TopicReference::Id(_)) => Err(ErrorCode::UnknownTopicId.into()),
         }
     }
+}
+
+/// A request that asks for too much is refused before its topics are looked at.
+fn too_many(topics: &[CreatableTopic]) -> Decision {
+    let refusal =
+        Refusal::new(ErrorCode::PolicyViolation, "Excessively large number of partitions per request.");
+    let refused = topics.iter().map(|topic| (topic.name.clone(), Err(refusal.clone())));
+    (Vec::new(), ControllerReply::TopicsCreated(refused.collect()))
 }
 
 pub(super) fn repeated<'a>(names: impl Iterator<Item = &'a ByteString>) -> BTreeSet<&'a ByteString> {
