@@ -113,7 +113,7 @@ impl Partition {
         match self.log.last_epoch() {
             _ if epoch == leader_epoch => (epoch, self.log.end_offset()),
             Some(last) if last < epoch && epoch < leader_epoch => (last, self.log.end_offset()),
-            None if (LeaderEpoch(0)..leader_epoch).contains(&epoch) => (epoch, self.log.end_offset()),
+            None if epoch < leader_epoch && epoch.0 != -1 => (epoch, self.log.end_offset()),
             _ => self.log.end_of_epoch(epoch),
         }
     }

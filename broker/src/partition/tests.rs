@@ -191,7 +191,7 @@ fn epochs_end_where_the_next_one_begins_written_to_or_not() {
         (epoch.0, offset.0)
     };
     lead(&partition, 2, &[1]);
-    assert_eq!([end(-1), end(1), end(2), end(3)], [(-1, -1), (1, 0), (2, 0), (-1, -1)]);
+    assert_eq!([end(-2), end(-1), end(1), end(2), end(3)], [(-2, 0), (-1, -1), (1, 0), (2, 0), (-1, -1)]);
     produce(&partition, 0, &["a", "b"]).unwrap();
     lead(&partition, 4, &[1]);
     produce(&partition, 2, &["c"]).unwrap();

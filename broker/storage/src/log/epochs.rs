@@ -48,7 +48,8 @@ impl Log {
     }
 
     /// The largest epoch at or below `epoch` and the offset at which it ended, as OffsetForLeaderEpoch answers: the
-    /// log end offset for the newest epoch, `(-1, -1)` where the log knows nothing of it.
+    /// log end offset for the newest epoch, `(-1, -1)` where the log knows nothing of it. An epoch before the first
+    /// ended where that begins, even a negative one other than -1, as in Kafka.
     pub fn end_of_epoch(&self, epoch: LeaderEpoch) -> (LeaderEpoch, Offset) {
         let epochs = self.epochs.load();
         let count = epochs.partition_point(|start| start.epoch <= epoch);
@@ -56,7 +57,7 @@ impl Log {
         match (floor, epochs.get(count)) {
             (Some(floor), None) if floor.epoch == epoch => (epoch, self.end_offset()),
             (Some(floor), Some(higher)) => (floor.epoch, higher.start_offset),
-            (None, Some(higher)) if epoch.0 >= 0 => (epoch, higher.start_offset),
+            (None, Some(higher)) if epoch.0 != -1 => (epoch, higher.start_offset),
             _ => (LeaderEpoch(-1), Offset(-1)),
         }
     }

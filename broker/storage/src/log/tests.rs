@@ -331,11 +331,15 @@ fn epochs_tell_where_each_leader_ended() {
     for epoch in [0, 0, 3, 3, 5] {
         append(&log, 2, epoch).unwrap();
     }
-    let ends = |log: &Log| (-1..7).map(|epoch| log.end_of_epoch(LeaderEpoch(epoch))).collect::<Vec<_>>();
+    let ends = |log: &Log| (-2..7).map(|epoch| log.end_of_epoch(LeaderEpoch(epoch))).collect::<Vec<_>>();
     let none = (LeaderEpoch(-1), Offset(-1));
     let first = (LeaderEpoch(0), Offset(4));
     let third = (LeaderEpoch(3), Offset(8));
-    assert_eq!(ends(&log), [none, first, first, first, third, third, (LeaderEpoch(5), Offset(10)), none]);
+    let before = (LeaderEpoch(-2), Offset(0));
+    assert_eq!(
+        ends(&log),
+        [before, none, first, first, first, third, third, (LeaderEpoch(5), Offset(10)), none]
+    );
     assert_eq!(log.epoch_of(Offset(7)), Some(LeaderEpoch(3)));
     let file = disk.open(&Path::new(FOLDER).join("leader-epoch-checkpoint"), Open::Existing).unwrap();
     file.set_len(3).unwrap();
