@@ -24,6 +24,7 @@ const CODECS: [(&str, Compression); 5] = [
     ("zstd", Compression::Zstd),
 ];
 /// Where the fields of a batch stand.
+const MAGIC_AT: usize = 16;
 const LAST_OFFSET_DELTA_AT: usize = 23;
 const COUNT_AT: usize = 57;
 const RECORDS_AT: usize = 61;
@@ -273,24 +274,37 @@ fn refusals_say_what_kafka_knows_by_then() {
     assert_eq!(told(ahead), (ErrorCode::OutOfOrderSequenceNumber, -1, -1, 0), "a new epoch begins at 0");
 }
 
-/// A request that asks for impossible acknowledgements still learns which partitions there are.
+/// A request that asks for impossible acknowledgements still learns which partitions there are, and where it has no
+/// whole batch. What is no batch at all refuses the whole request.
 #[test]
-fn impossible_acks_are_told_of_partitions_that_exist() {
+fn impossible_requests_are_told_of_partitions_as_kafka_does() {
     let broker = TestBroker::start().unwrap();
     let mut client = Client::new(&broker);
     client.create("t", &[]);
     let batch = mk_batch(Compression::None, now_ms());
     assert_eq!(code(&client.produce(9, "t", batch.bytes().clone())), ErrorCode::None);
-    let data = |index| PartitionProduceData { index, records: Some(Records::Bytes(batch.bytes().clone())) };
-    let topic =
-        TopicProduceData { name: "t".into(), partition_data: vec![data(0), data(9)], ..Default::default() };
-    let request =
-        ProduceRequest { acks: 2, timeout_ms: 30_000, topic_data: vec![topic], ..Default::default() };
-    let answer = frame::exchange(&mut client.0, 9, &request).unwrap();
-    let mut codes: Vec<_> = answer.responses.iter().flat_map(|topic| &topic.partition_responses).collect();
-    codes.sort_unstable_by_key(|partition| partition.index);
-    let codes: Vec<_> = codes.into_iter().map(code).collect();
-    assert_eq!(codes, [ErrorCode::InvalidRequiredAcks, ErrorCode::UnknownTopicOrPartition]);
+    let mut codes = |acks, first: &Bytes, beyond: &Bytes| -> Vec<ErrorCode> {
+        let data = |index, records: &Bytes| PartitionProduceData {
+            index,
+            records: Some(Records::Bytes(records.clone())),
+        };
+        let partition_data = vec![data(0, first), data(9, beyond)];
+        let topic = TopicProduceData { name: "t".into(), partition_data, ..Default::default() };
+        let request =
+            ProduceRequest { acks, timeout_ms: 30_000, topic_data: vec![topic], ..Default::default() };
+        let answer = frame::exchange(&mut client.0, 9, &request).unwrap();
+        let mut answers: Vec<_> =
+            answer.responses.iter().flat_map(|topic| &topic.partition_responses).collect();
+        answers.sort_unstable_by_key(|partition| partition.index);
+        answers.into_iter().map(code).collect()
+    };
+    let unknown = ErrorCode::UnknownTopicOrPartition;
+    let mut no_batch = batch.bytes().to_vec();
+    no_batch[MAGIC_AT] = 4;
+    let (batch, none, no_batch) = (batch.bytes(), &Bytes::new(), &no_batch.into());
+    assert_eq!(codes(2, batch, batch), [ErrorCode::InvalidRequiredAcks, unknown]);
+    assert_eq!(codes(2, none, batch), [ErrorCode::InvalidRecord, unknown]);
+    assert_eq!(codes(1, batch, no_batch), [ErrorCode::CorruptMessage; 2]);
 }
 
 /// What is checked first decides the answer.

@@ -39,7 +39,9 @@ pub use control::{ControlRecordType, control_record_type};
 pub use filter::{DeleteHorizon, Filtered};
 pub use recompress::TargetCompression;
 pub use record::{Record, RecordHeader, RecordIter};
-pub use validate::{Rejection, TimestampRule, ValidBatch, ValidationRules, validate_produced};
+pub use validate::{
+    Rejection, TimestampRule, ValidBatch, ValidationRules, check_produced_form, validate_produced,
+};
 
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, checksum};

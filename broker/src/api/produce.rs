@@ -25,7 +25,7 @@ use milena_protocol::messages::produce::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData, TopicProduceResponse,
 };
-use milena_protocol::records::{BatchHeader, Rejection};
+use milena_protocol::records::{BatchError, BatchHeader, Rejection, check_produced_form};
 use milena_protocol::{ErrorCode, PartitionIndex, Records, TopicId};
 use tokio::time::{Instant, timeout_at};
 
@@ -90,17 +90,24 @@ fn append_all(broker: &Broker, context: &RequestContext, request: ProduceRequest
 
 /// What stands against the request as a whole.
 fn refusal(request: &ProduceRequest) -> Option<ErrorCode> {
-    let partitions = || request.topic_data.iter().flat_map(|topic| &topic.partition_data);
-    if request.transactional_id.is_some() || partitions().any(is_transactional) {
+    let mut partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    if request.transactional_id.is_some() {
         return Some(unbuilt::TRANSACTION);
     }
     let is_known = matches!(request.acks, ACKS_NONE | ACKS_LEADER | ACKS_ALL);
-    (!is_known).then_some(ErrorCode::InvalidRequiredAcks)
+    partitions.find_map(objection).or((!is_known).then_some(ErrorCode::InvalidRequiredAcks))
 }
 
-fn is_transactional(data: &PartitionProduceData) -> bool {
-    let Some(Records::Bytes(records)) = &data.records else { return false };
-    BatchHeader::parse(records).is_ok_and(|header| header.attributes.is_transactional())
+/// What stands against a request because of the first batch of one partition. Kafka looks for transactional batches
+/// before anything else, and gives the whole request up where it finds what is no batch.
+fn objection(data: &PartitionProduceData) -> Option<ErrorCode> {
+    let Some(Records::Bytes(records)) = &data.records else { return None };
+    match BatchHeader::parse(records) {
+        Ok(header) => header.attributes.is_transactional().then_some(unbuilt::TRANSACTION),
+        Err(BatchError::Magic(0 | 1)) => None,
+        Err(BatchError::Length(_) | BatchError::Magic(_)) => Some(ErrorCode::CorruptMessage),
+        Err(_) => None,
+    }
 }
 
 /// A topic that is written to.
@@ -114,23 +121,22 @@ struct Target<'a> {
 impl Target<'_> {
     fn append(&self, data: PartitionProduceData, refusal: Option<ErrorCode>, terms: ProduceTerms) -> Tried {
         let index = data.index;
-        // A partition that is not there is told first, as in Kafka.
-        let found = self.find(PartitionIndex(index)).and_then(|partition| refusal.map_or(Ok(partition), Err));
-        let partition = match found {
-            Ok(partition) => partition,
-            Err(code) => {
-                return Tried {
-                    index,
-                    partition: None,
-                    result: Err(Rejection::new(code, "")),
-                    appended: None,
-                };
+        let refused = |rejection| Tried { index, partition: None, result: Err(rejection), appended: None };
+        // What concerns the records of the whole request is told first, then a partition that is not there, as in Kafka.
+        let partition = match (refusal, self.find(PartitionIndex(index))) {
+            (Some(code @ (unbuilt::TRANSACTION | ErrorCode::CorruptMessage)), _) | (_, Err(code)) => {
+                return refused(Rejection::new(code, ""));
             }
+            (_, Ok(partition)) => partition,
         };
         let records = match data.records {
             Some(Records::Bytes(records)) => records,
             _ => Bytes::new(),
         };
+        if let Some(code) = refusal {
+            let form = check_produced_form(records, terms.zstd_allowed);
+            return refused(form.err().unwrap_or(Rejection::new(code, "")));
+        }
         let result = partition.produce(records, terms);
         let appended = result.as_ref().ok().copied();
         Tried { index, partition: Some(partition), result, appended }

@@ -107,13 +107,8 @@ pub fn validate_produced(
     rules: &ValidationRules,
     now: Timestamp,
 ) -> Result<ValidBatch, Rejection> {
-    let batch = sole_batch(records)?;
+    let (batch, source) = sole_batch(records, rules.zstd_allowed)?;
     let header = batch.header();
-    let source = header.attributes.compression()?;
-    if source == Compression::Zstd && !rules.zstd_allowed {
-        let message = "ZStandard needs version 7 of Produce";
-        return Err(Rejection::new(ErrorCode::UnsupportedCompressionType, message));
-    }
     if header.base_offset.0 != 0 {
         return Err(Rejection::invalid(format!("base offset should be 0, but it is {}", header.base_offset)));
     }
@@ -131,7 +126,15 @@ pub fn validate_produced(
     adopt(batch, source, rules, (max_timestamp, now))
 }
 
-fn sole_batch(mut records: Bytes) -> Result<RecordBatch, Rejection> {
+/// Judges how records are put into a request, not what is in them: Apache Kafka tells such a fault before others.
+///
+/// # Errors
+/// `INVALID_RECORD`, `CORRUPT_MESSAGE`, `UNSUPPORTED_COMPRESSION_TYPE`.
+pub fn check_produced_form(records: Bytes, zstd_allowed: bool) -> Result<(), Rejection> {
+    sole_batch(records, zstd_allowed).map(drop)
+}
+
+fn sole_batch(mut records: Bytes, zstd_allowed: bool) -> Result<(RecordBatch, Compression), Rejection> {
     let batch = match RecordBatch::take(&mut records) {
         // Kafka reads an incomplete batch as no batch.
         Err(BatchError::Truncated { .. }) => {
@@ -139,9 +142,14 @@ fn sole_batch(mut records: Bytes) -> Result<RecordBatch, Rejection> {
         }
         other => other?,
     };
+    let source = batch.header().attributes.compression()?;
+    if source == Compression::Zstd && !zstd_allowed {
+        let message = "ZStandard needs version 7 of Produce";
+        return Err(Rejection::new(ErrorCode::UnsupportedCompressionType, message));
+    }
     match RecordBatch::take(&mut records) {
         // What is left of a batch at the end is ignored.
-        Err(BatchError::Truncated { .. }) => Ok(batch),
+        Err(BatchError::Truncated { .. }) => Ok((batch, source)),
         _ => Err(Rejection::invalid("partition with more than one record batch")),
     }
 }
