@@ -239,11 +239,13 @@ fn every_partition_gets_its_turn_in_small_answers() {
 fn topic_that_was_made_again_is_inconsistent_in_a_session() {
     let broker = TestBroker::start().unwrap();
     let mut client = Client::new(&broker);
-    let id = client.fetch(BY_ID, (0, 0), &[(0, 0)]).session_id;
+    let (first, beyond) = ((0, 0), (PARTITIONS, 0));
+    let id = client.fetch(BY_ID, (0, 0), &[first, beyond]).session_id;
     client.delete_topic();
     let gone = client.fetch(BY_ID, (id, 1), &[]);
-    assert_eq!(told(&gone), [(0, ErrorCode::UnknownTopicOrPartition, false)]);
+    let unknown = |index| (index, ErrorCode::UnknownTopicOrPartition, false);
+    assert_eq!(told(&gone), [unknown(0), unknown(PARTITIONS)]);
     client.create_topic();
     let again = client.fetch(BY_ID, (id, 2), &[]);
-    assert_eq!(told(&again), [(0, ErrorCode::InconsistentTopicId, false)]);
+    assert_eq!(told(&again), [(0, ErrorCode::InconsistentTopicId, false), unknown(PARTITIONS)]);
 }

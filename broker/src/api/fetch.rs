@@ -127,7 +127,8 @@ impl Fetch {
 fn read_request(partition: &FetchPartition, committed_only: bool) -> ReadRequest {
     ReadRequest {
         offset: Offset(partition.fetch_offset),
-        current_leader_epoch: LeaderEpoch(partition.current_leader_epoch),
+        // Any negative epoch says that the reader knows none.
+        current_leader_epoch: LeaderEpoch(partition.current_leader_epoch.max(LeaderEpoch::NONE.0)),
         last_fetched_epoch: LeaderEpoch(partition.last_fetched_epoch),
         bytes_max: usize::try_from(partition.partition_max_bytes).unwrap_or(0),
         at_least_one: false,
@@ -139,8 +140,8 @@ fn read_request(partition: &FetchPartition, committed_only: bool) -> ReadRequest
 fn gone(broker: &Broker, wanted: &Asked, code: ErrorCode) -> ErrorCode {
     match &wanted.name {
         Some(name) if code == ErrorCode::UnknownTopicId => match broker.image().topic(name) {
-            Some(_) => ErrorCode::InconsistentTopicId,
-            None => ErrorCode::UnknownTopicOrPartition,
+            Some(topic) if topic.partition(wanted.key.partition).is_some() => ErrorCode::InconsistentTopicId,
+            _ => ErrorCode::UnknownTopicOrPartition,
         },
         _ => code,
     }
@@ -193,10 +194,7 @@ fn aborted((producer_id, first_offset): (ProducerId, Offset)) -> AbortedTransact
 }
 
 fn is_unknown(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId | ErrorCode::InconsistentTopicId
-    )
+    matches!(code, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)
 }
 
 fn is_moved(code: i16) -> bool {
