@@ -13,7 +13,7 @@ use milena_protocol::messages::list_config_resources::ListConfigResourcesRequest
 use milena_protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use milena_protocol::records::{BatchBuilder, NewRecord};
 use milena_protocol::{ErrorCode, Records, Request};
-use milena_tests::{TestBroker, eventually, frame};
+use milena_tests::{Flavor, TestBroker, eventually, frame};
 
 use crate::PATIENCE;
 
@@ -28,6 +28,7 @@ const DYNAMIC_TOPIC: i8 = 1;
 
 const DYNAMIC_BROKER: i8 = 2;
 const DYNAMIC_DEFAULT_BROKER: i8 = 3;
+const STATIC_BROKER: i8 = 4;
 const DEFAULT: i8 = 5;
 
 /// Name, value and source of a configured value.
@@ -238,6 +239,15 @@ fn dynamic_values_of_brokers_take_effect_and_are_described_with_their_source() {
     eventually("the value of all brokers again", PATIENCE, || {
         (client.produce(1_500) == ErrorCode::None).then_some(())
     });
+}
+
+#[test]
+fn keys_internal_to_kafka_are_described_where_they_are_set() {
+    let key = "log.initial.task.delay.ms";
+    let broker = TestBroker::start_with(Flavor::wanted(), &[(key, "86400000")]).unwrap();
+    let mut client = Client::new(&broker);
+    assert_eq!(client.describe(BROKERS, "1", key).0, (key.to_owned(), "86400000".to_owned(), STATIC_BROKER));
+    assert!(client.try_describe(TOPICS, TOPIC, "internal.segment.bytes").is_none());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! - Topics, brokers (an empty name: the dynamic values of all brokers), groups and client-metrics subscriptions.
 //! - All keys of the resource are listed, set or not; a list of names restricts them. Keys internal to Kafka are left
-//!   out.
+//!   out, but for those that are set.
 //! - The first synonym is the value in effect; synonyms are listed on demand, documentation (version 3 on) too.
 //! - Passwords are sensitive and their values null.
 //! - One answer holds at most [`ENTRIES_MAX`] configurations; resources beyond are POLICY_VIOLATION. Deliberate difference
@@ -163,8 +163,9 @@ fn describe(
 }
 
 fn of_table(keys: &[&'static Key], found: impl Fn(&'static Key) -> Vec<Found>) -> Vec<Entry> {
-    let visible = keys.iter().filter(|key| !key.internal);
-    visible.map(|key| Entry::new(key, false, found(key))).collect()
+    let is_set = |entry: &Entry| entry.found.iter().any(|found| found.source == Source::Topic);
+    let entries = keys.iter().map(|key| Entry::new(key, false, found(key)));
+    entries.filter(|entry| !entry.key.internal || is_set(entry)).collect()
 }
 
 fn of_broker(broker: &Broker, name: &str, layers: &Layers<'_>) -> Result<Vec<Entry>, Refusal> {
@@ -181,9 +182,10 @@ fn of_broker(broker: &Broker, name: &str, layers: &Layers<'_>) -> Result<Vec<Ent
         return Ok(set.chain(of_listeners).collect());
     }
     check_broker(broker, name)?;
-    let visible = broker::keys().filter(|key| !key.internal);
     let entry = |key: &'static Key| Entry::new(key, !key.is_dynamic(), layers.broker(key));
-    Ok(visible.map(entry).chain(of_listeners(layers)).collect())
+    let is_set = |entry: &Entry| entry.found.iter().any(|found| found.source != Source::Default);
+    let visible = broker::keys().map(entry).filter(|entry| !entry.key.internal || is_set(entry));
+    Ok(visible.chain(of_listeners(layers)).collect())
 }
 
 fn of_listeners(layers: &Layers<'_>) -> Vec<Entry> {
