@@ -61,8 +61,12 @@ fn feature_levels_change_as_far_as_they_are_supported() {
     for version in 0..=2 {
         let response = update(&mut stream, version, &same, false);
         assert_eq!((response.error_code, response.error_message.as_deref()), (0, None), "{response:?}");
-        let results: Vec<_> = response.results.iter().map(|r| (&*r.feature, r.error_code)).collect();
-        assert_eq!(results, if version < 2 { vec![(metadata, 0)] } else { vec![] });
+        let results: Vec<_> = response
+            .results
+            .iter()
+            .map(|r| (&*r.feature, r.error_code, r.error_message.as_deref()))
+            .collect();
+        assert_eq!(results, if version < 2 { vec![(metadata, 0, Some("NONE"))] } else { vec![] });
     }
     eventually("a newer epoch", PATIENCE, || (finalized(&mut stream).1 > epoch).then_some(()));
     let refused = [

@@ -17,6 +17,9 @@ use milena_protocol::messages::update_features::{
 
 use crate::broker::{Broker, RequestContext};
 
+/// What Kafka says of a feature that was changed.
+const SUCCESS: &str = "NONE";
+
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
     context: &RequestContext,
@@ -27,7 +30,9 @@ pub(crate) async fn handle(
     let request = ControllerRequest::UpdateFeatures { updates: feature_updates, validate_only };
     match broker.quorum.submit_within(request, timeout_ms).await {
         ControllerReply::Done(Ok(())) => {
-            let result = |feature| UpdatableFeatureResult { feature, error_code: 0, error_message: None };
+            let message = Some(ByteString::from_static(SUCCESS));
+            let result =
+                |feature| UpdatableFeatureResult { feature, error_code: 0, error_message: message.clone() };
             let results = names.into_iter().filter(|_| context.version < 2).map(result).collect();
             UpdateFeaturesResponse { results, error_message: None, ..Default::default() }
         }
