@@ -1,26 +1,56 @@
 //! What a client asks of the cluster as a whole.
 
 use milena_protocol::messages::describe_log_dirs::DescribableLogDirTopic;
+use milena_protocol::messages::update_features::FeatureUpdateKey;
 use milena_protocol::messages::{
     ApiVersionsRequest, DescribeClusterRequest, DescribeLogDirsRequest, FindCoordinatorRequest,
+    UpdateFeaturesRequest,
 };
+use milena_tests::Dice;
 
 use crate::lockstep::{Effect, Lockstep};
 use crate::side::Side;
 use crate::topics;
-use milena_tests::Dice;
 
-/// Asks which versions are served. Of the list, only what Milena serves is compared.
+const FEATURES: &[&str] = &[
+    "metadata.version",
+    "kraft.version",
+    "group.version",
+    "transaction.version",
+    "eligible.leader.replicas.version",
+    "share.version",
+    "streams.version",
+];
+
+/// Asks which versions are served, and which features there are.
 pub(crate) fn api_versions(lockstep: &mut Lockstep, dice: &mut Dice) {
     let make = |dice: &mut Dice, _: &Side| ApiVersionsRequest {
         client_software_name: dice.mostly(&["harness", "a.b-c"], &["", "no name", "-x"]).into(),
         client_software_version: dice.mostly(&["1", "4.3.1"], &["", "1 2", "."]).into(),
     };
     lockstep.ask(dice, Effect::Reads, make, |_, response| {
-        response.api_keys.clear();
         response.finalized_features_epoch = response.finalized_features_epoch.min(0);
-        response.supported_features.clear();
-        response.finalized_features.clear();
+        response.api_keys.sort_by_key(|api| api.api_key);
+        response.supported_features.sort_by(|a, b| a.name.cmp(&b.name));
+        response.finalized_features.sort_by(|a, b| a.name.cmp(&b.name));
+    });
+}
+
+/// Asks whether feature levels could be changed.
+pub(crate) fn update_features(lockstep: &mut Lockstep, dice: &mut Dice) {
+    let version = dice.of(&[1, 2]);
+    let make = |dice: &mut Dice, _: &Side| UpdateFeaturesRequest {
+        timeout_ms: 30_000,
+        feature_updates: dice.several(2, |dice| FeatureUpdateKey {
+            feature: dice.mostly(FEATURES, &["", "no.such.feature", "käse"]).into(),
+            max_version_level: dice.mostly(&[0, 1, 29, 30], &[-1, 2, 31, i16::MAX, i16::MIN]),
+            allow_downgrade: false,
+            upgrade_type: dice.mostly(&[1, 2, 3], &[0, 4, -1]),
+        }),
+        validate_only: true,
+    };
+    lockstep.ask_at((version, Effect::Reads), dice, make, |_, response| {
+        response.results.sort_by(|a, b| a.feature.cmp(&b.feature));
     });
 }
 

@@ -1,5 +1,6 @@
 //! Configurations of topics, brokers, groups and client metrics: described and changed, with values right and wrong.
 
+use milena_core::config::{Key, broker, group, topic};
 use milena_protocol::ByteString;
 use milena_protocol::messages::describe_configs::DescribeConfigsResource;
 use milena_protocol::messages::{
@@ -41,10 +42,28 @@ const ODD_KEYS: &[&str] =
 const ODD_VALUES: &[&str] =
     &["", "x", "-2", "1.5", "99999999999999999999", " 7 ", "delete,none", "Delete", "0x10"];
 
+/// Values for any key: right for some, wrong for others.
+const ANY_VALUES: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "-2",
+    "3",
+    "4096",
+    "2147483647",
+    "2147483648",
+    "9223372036854775807",
+    "0.5",
+    "true",
+    "latest",
+    "",
+    "x",
+];
+
 /// Keys of brokers that are safe to change at any moment.
 const BROKER_ENTRIES: &[(&str, &[&str])] = &[
-    ("log.cleaner.threads", &["1", "2"]),
-    ("log.cleaner.backoff.ms", &["15000", "1"]),
+    ("background.threads", &["10", "8"]),
+    ("num.io.threads", &["8", "9"]),
     ("message.max.bytes", &["1048588", "1000000"]),
     ("min.insync.replicas", &["1"]),
     ("compression.type", &["producer"]),
@@ -69,12 +88,22 @@ const BROKER_LOGGER: i8 = 8;
 const CLIENT_METRICS: i8 = 16;
 const GROUP: i8 = 32;
 
+/// A key and its value; none is how a request says null.
+type Entry = (ByteString, Option<ByteString>);
+
 /// A key of topics and a value for it.
-pub(crate) fn topic_entry(dice: &mut Dice) -> (ByteString, Option<ByteString>) {
+pub(crate) fn topic_entry(dice: &mut Dice) -> Entry {
     entry(dice, TOPIC_ENTRIES, ODD_KEYS)
 }
 
-fn entry(dice: &mut Dice, entries: &[(&str, &[&str])], odd: &[&str]) -> (ByteString, Option<ByteString>) {
+/// Any key of a table, with a value that is its default or may be anything.
+fn any_entry(dice: &mut Dice, keys: &[&'static Key]) -> Entry {
+    let key = dice.of(keys);
+    let value = key.default.filter(|_| dice.percent(30)).unwrap_or_else(|| dice.of(ANY_VALUES));
+    (key.name.into(), Some(value.into()))
+}
+
+fn entry(dice: &mut Dice, entries: &[(&str, &[&str])], odd: &[&str]) -> Entry {
     let (key, values) = dice.of(entries);
     let key = if dice.percent(8) { dice.of(odd) } else { key };
     (key.into(), (!dice.percent(4)).then(|| dice.mostly(values, ODD_VALUES).into()))
@@ -95,8 +124,13 @@ fn resource(dice: &mut Dice) -> (i8, ByteString) {
     (kind, name.into())
 }
 
-fn entry_of(dice: &mut Dice, kind: i8) -> (ByteString, Option<ByteString>) {
+/// An entry for a resource. What only validates may name any key; what changes a broker must leave it usable.
+fn entry_of(dice: &mut Dice, kind: i8, validate_only: bool) -> Entry {
+    let any = dice.percent(30);
     match kind {
+        TOPIC if any => any_entry(dice, topic::KEYS),
+        GROUP if any => any_entry(dice, group::KEYS),
+        BROKER if any && validate_only => any_entry(dice, &broker::keys().collect::<Vec<_>>()),
         BROKER => entry(dice, BROKER_ENTRIES, ODD_BROKER_KEYS),
         CLIENT_METRICS => entry(dice, CLIENT_METRICS_ENTRIES, &["no.such.key"]),
         GROUP => entry(dice, GROUP_ENTRIES, &["no.such.key"]),
@@ -111,7 +145,7 @@ pub(crate) fn describe(lockstep: &mut Lockstep, dice: &mut Dice) {
         resources: dice.several(3, |dice| {
             let (resource_type, resource_name) = resource(dice);
             let configuration_keys =
-                dice.percent(40).then(|| dice.several(4, |dice| entry_of(dice, resource_type).0));
+                dice.percent(40).then(|| dice.several(4, |dice| entry_of(dice, resource_type, true).0));
             DescribeConfigsResource { resource_type, resource_name, configuration_keys }
         }),
         include_synonyms: dice.percent(50),
@@ -134,7 +168,7 @@ pub(crate) fn alter(lockstep: &mut Lockstep, dice: &mut Dice) {
         let resources = dice.several(2, |dice| {
             let (resource_type, resource_name) = resource(dice);
             let configs = dice.several(3, |dice| {
-                let (name, value) = entry_of(dice, resource_type);
+                let (name, value) = entry_of(dice, resource_type, validate_only);
                 // An unknown operation makes Apache Kafka drop the other changes too.
                 let odd: &[i8] = if validate_only { &[2, 3, 4, -1] } else { &[2, 3] };
                 // Of several faults another may be named first.
@@ -155,16 +189,17 @@ pub(crate) fn alter(lockstep: &mut Lockstep, dice: &mut Dice) {
 
 /// Replaces whole configurations.
 pub(crate) fn replace(lockstep: &mut Lockstep, dice: &mut Dice) {
-    let make = |dice: &mut Dice, _: &Side| AlterConfigsRequest {
-        resources: dice.several(2, |dice| {
+    let make = |dice: &mut Dice, _: &Side| {
+        let validate_only = dice.percent(20);
+        let resources = dice.several(2, |dice| {
             let (resource_type, resource_name) = resource(dice);
             let configs = dice.several(3, |dice| {
-                let (name, value) = entry_of(dice, resource_type);
+                let (name, value) = entry_of(dice, resource_type, validate_only);
                 alter_configs::AlterableConfig { name, value }
             });
             alter_configs::AlterConfigsResource { resource_type, resource_name, configs }
-        }),
-        validate_only: dice.percent(20),
+        });
+        AlterConfigsRequest { resources, validate_only }
     };
     lockstep.ask(dice, Effect::ChangesMetadata, make, |_, response| {
         response

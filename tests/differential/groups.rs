@@ -2,6 +2,8 @@
 //!
 //! A join or sync may wait for other members, see `parked`.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use milena_protocol::messages::join_group::JoinGroupRequestProtocol;
 use milena_protocol::messages::leave_group::MemberIdentity;
@@ -18,13 +20,17 @@ use milena_protocol::messages::{
 };
 
 use crate::lockstep::{Effect, Lockstep};
-use crate::side::Side;
+use crate::side::{Answer, Side};
 use crate::topics;
 use milena_tests::Dice;
 
 /// Groups of a run. Some never have members.
 pub(crate) const GROUPS: &[&str] = &["group-a", "group-b", "group-c"];
-pub(crate) const ODD_GROUPS: &[&str] = &["", "käse", "nobody"];
+pub(crate) const ODD_GROUPS: &[&str] = &["", "käse", "nobody", LONG];
+/// As long as a name of a topic may be, and one more.
+const LONG: &str = "g1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234\
+5678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234\
+56789012345678901234567890123456789012345678901234567890";
 /// Clients that may be members of each group.
 const CLIENTS: usize = 2;
 /// Nothing expires within a run.
@@ -158,6 +164,17 @@ pub(crate) fn describe(lockstep: &mut Lockstep, dice: &mut Dice) {
     });
 }
 
+/// State and number of members of each group that has members.
+pub(crate) fn states(side: &mut Side) -> BTreeMap<String, (String, usize)> {
+    let groups = GROUPS.iter().map(|group| (*group).into()).collect();
+    let request = DescribeGroupsRequest { groups, include_authorized_operations: false };
+    let Answer::Response(response) = side.exchange(5, &request) else { return BTreeMap::new() };
+    let with_members = response.groups.into_iter().filter(|group| !group.members.is_empty());
+    with_members
+        .map(|group| (group.group_id.to_string(), (group.group_state.to_string(), group.members.len())))
+        .collect()
+}
+
 /// Lists groups.
 pub(crate) fn list(lockstep: &mut Lockstep, dice: &mut Dice) {
     let states = ["Stable", "Empty", "PreparingRebalance", "stable", "Dead", "CompletingRebalance"];
@@ -198,7 +215,7 @@ pub(crate) fn commit(lockstep: &mut Lockstep, dice: &mut Dice) {
             generation_id_or_member_epoch: if is_member { generation(dice, side, client) } else { -1 },
             member_id: if is_member { client.member(dice, side).into() } else { "".into() },
             group_instance_id: client.instance(dice).filter(|_| is_member),
-            retention_time_ms: dice.mostly(&[-1], &[0, 3_600_000_000]),
+            retention_time_ms: dice.mostly(&[-1], &[-2, 3_600_000_000]),
             topics: dice.several(2, |dice| {
                 let name = topics::name(dice);
                 let partitions = vec![committed(dice)];
@@ -210,6 +227,14 @@ pub(crate) fn commit(lockstep: &mut Lockstep, dice: &mut Dice) {
         response
             .topics
             .sort_by_cached_key(|topic| (topic.name.clone(), side.common_name(&topic.topic_id.to_string())));
+        // A topic that is named twice may be answered once.
+        response.topics.dedup_by(|later, topic| {
+            let is_same = (&later.name, later.topic_id) == (&topic.name, topic.topic_id);
+            if is_same {
+                topic.partitions.append(&mut later.partitions);
+            }
+            is_same
+        });
         for topic in &mut response.topics {
             topic.partitions.sort_by_key(|partition| (partition.partition_index, partition.error_code));
         }
@@ -219,8 +244,8 @@ pub(crate) fn commit(lockstep: &mut Lockstep, dice: &mut Dice) {
 fn committed(dice: &mut Dice) -> OffsetCommitRequestPartition {
     OffsetCommitRequestPartition {
         partition_index: dice.mostly(&[0, 1], &[-1, 9]),
-        committed_offset: dice.mostly(&[0, 5, 17], &[-1, i64::MAX]),
-        committed_leader_epoch: dice.mostly(&[-1, 0], &[7]),
+        committed_offset: dice.mostly(&[0, 5, 17], &[-1, -2, i64::MAX, i64::MIN]),
+        committed_leader_epoch: dice.mostly(&[-1, 0], &[7, -2, i32::MIN]),
         committed_metadata: match dice.below(12) {
             0 => None,
             1 => Some("m".repeat(4096).into()),

@@ -1,11 +1,12 @@
 //! Both brokers, asked the same: requests are made once for each, answers are brought into common words and compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use milena_protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use milena_protocol::messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
 use milena_protocol::messages::incremental_alter_configs::{
@@ -14,16 +15,23 @@ use milena_protocol::messages::incremental_alter_configs::{
 use milena_protocol::messages::{
     ApiVersionsRequest, FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, MetadataRequest,
 };
-use milena_protocol::{ErrorCode, Request};
-use milena_tests::{Flavor, eventually};
+use milena_protocol::{ByteString, ErrorCode, Request, Uuid, frames};
+use milena_tests::{Dice, Flavor, eventually, frame};
 
+use crate::differences::Exchange;
 use crate::parked::Parked;
 use crate::side::{Answer, Side};
-use crate::{differences, groups, text};
-use milena_tests::Dice;
+use crate::{groups, text};
 
-/// How long both may take to come to the same answer where Apache Kafka acts on metadata a little later.
-const SETTLES_WITHIN: Duration = Duration::from_secs(2);
+/// How long both may take to come to the same answer where Apache Kafka acts on metadata a little later. Only a
+/// mismatch takes so long.
+const SETTLES_WITHIN: Duration = Duration::from_secs(10);
+/// How many of a hundred requests that only read arrive with a byte broken.
+const DAMAGED_PERCENT: usize = 4;
+/// Where the body of a request begins at the earliest: after size, key, version, correlation id and client id.
+const BODY_AT: usize = 21;
+/// What is never damaged, because one wrong byte makes a broker wait for long, or create topics.
+const NEVER_DAMAGED: &[&str] = &["FetchRequest", "MetadataRequest", "FindCoordinatorRequest"];
 /// Mismatches after which a run ends.
 const MISMATCHES_MAX: usize = 40;
 /// A topic whose configuration shows how far a broker has come.
@@ -115,6 +123,13 @@ impl Lockstep {
         dice.between(first.into(), (*versions.end()).into()) as i16
     }
 
+    /// A key that both serve, and its versions.
+    pub(crate) fn served(&self, dice: &mut Dice) -> (i16, RangeInclusive<i16>) {
+        let keys: Vec<i16> = self.versions.keys().copied().collect();
+        let key = dice.of(&keys);
+        (key, self.versions[&key].clone())
+    }
+
     pub(crate) fn ask_at<R: Asked>(
         &mut self,
         (version, effect): (i16, Effect),
@@ -122,22 +137,23 @@ impl Lockstep {
         make: impl Fn(&mut Dice, &Side) -> R,
         tidy: impl Fn(&Side, &mut R::Response),
     ) -> Option<(R::Response, R::Response)> {
-        *self.sent.entry(R::NAME.trim_end_matches("Request")).or_default() += 1;
+        *self.sent.entry(short_name::<R>()).or_default() += 1;
+        let is_safe = effect == Effect::Reads && !NEVER_DAMAGED.contains(&R::NAME);
+        let damage = (is_safe && dice.percent(DAMAGED_PERCENT)).then(|| Damage::any(dice));
         let deadline = Instant::now() + SETTLES_WITHIN;
         loop {
-            let (request, theirs) = ask_one::<R>(&mut self.theirs, version, dice, &make);
-            let (_, ours) = ask_one::<R>(&mut self.ours, version, dice, &make);
+            let (request, theirs) = ask_one::<R>(&mut self.theirs, (version, damage), dice, &make);
+            let (_, ours) = ask_one::<R>(&mut self.ours, (version, damage), dice, &make);
             let shown = (show::<R>(&self.theirs, &theirs, &tidy), show::<R>(&self.ours, &ours, &tidy));
-            let agree = shown.0 == shown.1;
-            if !agree && effect == Effect::Reads && Instant::now() < deadline {
+            let request = self.theirs.common_text(&request);
+            let exchange = Exchange { api: short_name::<R>(), version, request, answers: shown };
+            if !exchange.agrees() && effect == Effect::Reads && Instant::now() < deadline {
                 thread::sleep(Duration::from_millis(20));
                 continue;
             }
-            if !agree {
-                self.note::<R>(version, &self.theirs.common_text(&format!("{request:?}")), &shown);
-            }
+            self.judge(&exchange);
             // " error_code" is that of a topic or resource, not that of its configurations.
-            if effect == Effect::ChangesMetadata && shown.0.contains(" error_code: 0,") {
+            if effect == Effect::ChangesMetadata && exchange.theirs().contains(" error_code: 0,") {
                 self.settle();
             }
             return match (theirs, ours) {
@@ -147,20 +163,28 @@ impl Lockstep {
         }
     }
 
-    /// Judges two answers that are not the same.
-    pub(crate) fn note<R: Asked>(&mut self, version: i16, request: &str, (theirs, ours): &(String, String)) {
-        let name = R::NAME.trim_end_matches("Request");
-        let exchange = differences::Exchange { api: name, request, theirs, ours };
-        match differences::excuse(&exchange) {
-            Some(difference) => *self.excused.entry(difference).or_default() += 1,
-            None => {
-                let (kind, places) = text::difference(theirs, ours);
-                let (seed, step) = (self.seed, self.step);
-                let report =
-                    || format!("seed {seed} step {step}: {name} version {version}\n  {request}\n{places}");
-                self.mismatches.entry(format!("{name} {kind}")).or_insert_with(|| (report(), 0)).1 += 1;
-            }
+    /// Notes a difference that is there, as one on purpose or as a mismatch.
+    pub(crate) fn judge(&mut self, exchange: &Exchange) {
+        if exchange.is_same() {
+            return;
         }
+        if let Some(difference) = exchange.excuse() {
+            *self.excused.entry(difference).or_default() += 1;
+            return;
+        }
+        let Exchange { api, version, request, .. } = exchange;
+        let (kind, places) = text::difference(exchange.theirs(), exchange.ours());
+        let (seed, step) = (self.seed, self.step);
+        let report = || format!("seed {seed} step {step}: {api} version {version}\n  {request}\n{places}");
+        self.mismatches.entry(format!("{api} {kind}")).or_insert_with(|| (report(), 0)).1 += 1;
+    }
+
+    /// Waits until both know the same topics, and act on them.
+    pub(crate) fn await_same_topics(&mut self) {
+        eventually("the same topics", PATIENCE, || {
+            (topic_names(&mut self.theirs) == topic_names(&mut self.ours)).then_some(())
+        });
+        self.settle();
     }
 
     /// Waits until both act on all metadata that they have acknowledged, and learns the ids of topics.
@@ -178,15 +202,47 @@ impl Lockstep {
     }
 }
 
+/// The name of an API.
+pub(crate) fn short_name<R: Asked>() -> &'static str {
+    R::NAME.trim_end_matches("Request")
+}
+
+/// One byte of a request's body that arrives changed: which, and by how much.
+#[derive(Debug, Clone, Copy)]
+struct Damage {
+    at: usize,
+    by: u8,
+}
+
+impl Damage {
+    fn any(dice: &mut Dice) -> Self {
+        Self { at: dice.below(64), by: dice.of(&[1, 2, 16, 127, 128, 255]) }
+    }
+
+    fn apply(self, request: &mut [u8]) {
+        let body = &mut request[BODY_AT..];
+        let at = self.at % body.len();
+        body[at] = body[at].wrapping_add(self.by);
+    }
+}
+
 fn ask_one<R: Asked>(
     side: &mut Side,
-    version: i16,
+    (version, damage): (i16, Option<Damage>),
     dice: &Dice,
     make: &impl Fn(&mut Dice, &Side) -> R,
-) -> (R, Answer<R::Response>) {
+) -> (String, Answer<R::Response>) {
     let request = make(&mut dice.clone(), side);
-    let answer = side.exchange(version, &request);
-    (request, answer)
+    let mut bytes = frame::request_bytes(7, version, &request).to_vec();
+    let mut text = format!("{request:?}");
+    if let Some(damage) = damage.filter(|_| bytes.len() > BODY_AT) {
+        damage.apply(&mut bytes);
+        let damaged = frames::parse_request(Bytes::copy_from_slice(&bytes[4..]));
+        let damaged = damaged.and_then(|frame| frames::decode_request::<R>(&frame));
+        text =
+            damaged.map_or_else(|error| format!("{text} damaged: {error}"), |damaged| format!("{damaged:?}"));
+    }
+    (text, side.exchange_bytes::<R>(&bytes, version))
 }
 
 pub(crate) fn show<R: Asked>(
@@ -271,12 +327,18 @@ fn mark(side: &mut Side, number: u64) {
     });
 }
 
-fn learn_topics(side: &mut Side) {
+fn all_topics(side: &mut Side) -> Vec<(ByteString, Uuid)> {
     let request = MetadataRequest { topics: None, allow_auto_topic_creation: false, ..Default::default() };
     let Answer::Response(response) = side.exchange(12, &request) else { panic!("no metadata") };
-    for topic in response.topics {
-        if let Some(name) = topic.name {
-            side.learn_topic(&name, topic.topic_id);
-        }
+    response.topics.into_iter().filter_map(|topic| Some((topic.name?, topic.topic_id))).collect()
+}
+
+fn learn_topics(side: &mut Side) {
+    for (name, id) in all_topics(side) {
+        side.learn_topic(&name, id);
     }
+}
+
+fn topic_names(side: &mut Side) -> BTreeSet<ByteString> {
+    all_topics(side).into_iter().map(|(name, _)| name).collect()
 }

@@ -20,9 +20,11 @@ mod groups;
 mod lockstep;
 mod parked;
 mod records;
+mod sessions;
 mod side;
 mod text;
 mod topics;
+mod wire;
 
 /// Timestamp of the earliest record: two hours ago, so that retention leaves it alone.
 pub(crate) static START_MS: LazyLock<i64> = LazyLock::new(|| {
@@ -42,13 +44,16 @@ const STEPS_BY_WEIGHT: &[(usize, Step)] = &[
     (3, topics::grow),
     (3, topics::delete),
     (8, topics::metadata),
+    (2, topics::create_by_name),
     (6, topics::describe_partitions),
     (8, configs::describe),
     (6, configs::alter),
     (4, configs::replace),
     (3, configs::list),
     (24, records::produce),
+    (4, records::produce_unanswered),
     (16, records::fetch),
+    (12, sessions::fetch),
     (3, records::delete),
     (12, records::list_offsets),
     (4, records::epochs),
@@ -65,6 +70,8 @@ const STEPS_BY_WEIGHT: &[(usize, Step)] = &[
     (8, groups::offsets),
     (3, groups::delete_offsets),
     (2, cluster::api_versions),
+    (2, cluster::update_features),
+    (3, wire::unserved),
     (3, cluster::describe),
     (4, cluster::log_dirs),
     (3, cluster::find_coordinator),

@@ -7,15 +7,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use milena_tests::frame;
+use milena_tests::{Dice, frame};
 
-use crate::lockstep::{Asked, Lockstep, show};
+use crate::differences::Exchange;
+use crate::groups;
+use crate::lockstep::{Asked, Lockstep, short_name, show};
 use crate::side::{Answer, Side, decode};
-use milena_tests::Dice;
 
 /// How long a broker may take for an answer that the other has given.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-/// After so long without an answer from either, both wait for another client.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// After so long without an answer from either, both wait for another client, if both show their groups in one state.
 const WAITS_AFTER: Duration = Duration::from_millis(60);
 
 /// What came back on a client's connection; `None` where it was closed.
@@ -44,7 +45,7 @@ impl Lockstep {
         if self.parked.contains_key(&slot) {
             return;
         }
-        *self.sent.entry(R::NAME.trim_end_matches("Request")).or_default() += 1;
+        *self.sent.entry(short_name::<R>()).or_default() += 1;
         let version = self.version::<R>(dice);
         let mut text = String::new();
         for side in [&mut self.theirs, &mut self.ours] {
@@ -56,9 +57,8 @@ impl Lockstep {
             let [theirs, ours] = arrived;
             let theirs = settled::<R>(&mut lockstep.theirs, version, theirs, &learn);
             let ours = settled::<R>(&mut lockstep.ours, version, ours, &learn);
-            if theirs != ours {
-                lockstep.note::<R>(version, &text, &(theirs, ours));
-            }
+            let answers = (theirs, ours);
+            lockstep.judge(&Exchange { api: short_name::<R>(), version, request: text, answers });
         };
         self.parked.insert(slot, Parked { arrived: [None, None], judge: Box::new(judge) });
         self.compare_answered();
@@ -69,12 +69,17 @@ impl Lockstep {
         let started = Instant::now();
         loop {
             let is_uneven = self.compare_pairs();
-            let is_over = if is_uneven { ANSWERS_WITHIN } else { WAITS_AFTER };
-            if self.parked.is_empty() || started.elapsed() >= is_over {
+            let waits = started.elapsed() >= WAITS_AFTER && !is_uneven && self.shows_same_groups();
+            if self.parked.is_empty() || waits || started.elapsed() >= ANSWERS_WITHIN {
                 return self.compare_uneven();
             }
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Whether both show the same states of groups. The question waits in the queue of each group's other requests.
+    fn shows_same_groups(&mut self) -> bool {
+        groups::states(&mut self.theirs) == groups::states(&mut self.ours)
     }
 
     /// Compares where both have answered, and tells whether one has answered alone.

@@ -8,17 +8,17 @@ use milena_protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsT
 use milena_protocol::messages::offset_for_leader_epoch::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use milena_protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use milena_protocol::messages::{
-    DeleteRecordsRequest, DescribeProducersRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest,
+    DeleteRecordsRequest, DescribeProducersRequest, FetchRequest, FetchResponse, InitProducerIdRequest,
+    ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, ProduceRequest,
 };
 use milena_protocol::records::{BatchBuilder, Compression, NewRecord, batches};
 use milena_protocol::{ProducerEpoch, ProducerId, Records, Timestamp};
+use milena_tests::{Dice, frame};
 
 use crate::START_MS;
 use crate::lockstep::{Effect, Lockstep};
 use crate::side::Side;
 use crate::topics;
-use milena_tests::Dice;
 
 const SPAN_MS: i64 = 1_000;
 /// Producer ids that the first producers of a broker get, and one that none has.
@@ -26,8 +26,8 @@ const PRODUCERS: &[i64] = &[0, 1, 2, 77_777];
 /// Bytes of a batch's header that tests break: length, magic, crc, attributes, counts, timestamps, sequence.
 const BROKEN_BYTES: &[usize] = &[8, 11, 16, 17, 22, 23, 26, 27, 34, 42, 50, 52, 56, 60, 61, 63, 70];
 
-fn partition(dice: &mut Dice) -> i32 {
-    dice.mostly(&[0, 0, 0, 1, 2], &[-1, 9])
+pub(crate) fn partition(dice: &mut Dice) -> i32 {
+    dice.mostly(&[0, 0, 0, 1, 2], &[-1, 9, i32::MAX, i32::MIN])
 }
 
 /// One to three partitions, each once.
@@ -60,8 +60,39 @@ pub(crate) fn produce(lockstep: &mut Lockstep, dice: &mut Dice) {
             .sort_by_cached_key(|topic| (topic.name.clone(), side.common_name(&topic.topic_id.to_string())));
         for topic in &mut response.responses {
             topic.partition_responses.sort_by_key(|partition| (partition.index, partition.error_code));
+            // We refuse a batch in words, and tell the start of a log more often.
+            for refused in topic.partition_responses.iter_mut().filter(|partition| partition.base_offset < 0)
+            {
+                (refused.error_message, refused.log_start_offset) = (None, -1);
+            }
         }
     });
+}
+
+/// Produces without an answer. The next answer on the connection shows what came of it: offsets, or that it ended.
+pub(crate) fn produce_unanswered(lockstep: &mut Lockstep, dice: &mut Dice) {
+    let version = lockstep.version::<ProduceRequest>(dice);
+    for side in [&mut lockstep.theirs, &mut lockstep.ours] {
+        let topic_data = produced(&mut dice.clone(), side);
+        let request = ProduceRequest { transactional_id: None, acks: 0, timeout_ms: 30_000, topic_data };
+        side.send(&frame::request_bytes(7, version, &request));
+    }
+    list_latest(lockstep, dice);
+}
+
+/// Asks where the partitions of all topics end.
+fn list_latest(lockstep: &mut Lockstep, dice: &mut Dice) {
+    let partition =
+        |partition_index| ListOffsetsPartition { partition_index, current_leader_epoch: -1, timestamp: -1 };
+    let topic =
+        |name: &&str| ListOffsetsTopic { name: (*name).into(), partitions: (0..3).map(partition).collect() };
+    let make = |_: &mut Dice, _: &Side| ListOffsetsRequest {
+        replica_id: -1,
+        isolation_level: 0,
+        topics: topics::NAMES.iter().map(topic).collect(),
+        timeout_ms: 30_000,
+    };
+    lockstep.ask(dice, Effect::Writes, make, tidy_listed);
 }
 
 /// One topic at a time: of a partition that is named twice Apache Kafka drops the first records.
@@ -75,6 +106,10 @@ fn produced(dice: &mut Dice, side: &Side) -> Vec<TopicProduceData> {
         .collect();
     partition_data.sort_by_key(|data| data.index);
     partition_data.dedup_by_key(|data| data.index);
+    // Null records make Apache Kafka forget the other partitions too.
+    if let Some(null) = partition_data.iter().position(|data| data.records.is_none()) {
+        partition_data = vec![partition_data.swap_remove(null)];
+    }
     vec![TopicProduceData { name: name.into(), topic_id: side.topic_id(name), partition_data }]
 }
 
@@ -137,40 +172,51 @@ fn broken(dice: &mut Dice) -> Bytes {
 pub(crate) fn fetch(lockstep: &mut Lockstep, dice: &mut Dice) {
     let make = |dice: &mut Dice, side: &Side| FetchRequest {
         max_wait_ms: 0,
-        min_bytes: dice.of(&[0, 1, 1000]),
-        max_bytes: dice.mostly(&[i32::MAX, 1 << 20], &[0, 1, 200, -1]),
+        min_bytes: dice.mostly(&[0, 1, 1000], &[-1, i32::MAX, i32::MIN]),
+        max_bytes: dice.mostly(&[i32::MAX, 1 << 20], &[0, 1, 200, -1, i32::MIN]),
         isolation_level: dice.mostly(&[0, 1], &[2, -1]),
         session_epoch: dice.mostly(&[-1], &[0, 1]),
         session_id: dice.mostly(&[0], &[77]),
         topics: dice.several(2, |dice| {
             let name = topics::name(dice);
-            let mut partitions = dice.several(2, fetched);
-            partitions.dedup_by_key(|wanted| wanted.partition);
+            let partitions = dice.several(3, fetched);
             FetchTopic { topic: name.into(), topic_id: side.topic_id(name), partitions }
         }),
         ..FetchRequest::default()
     };
-    lockstep.ask(dice, Effect::Reads, make, |side, response| {
-        response.session_id = response.session_id.min(1);
-        response
-            .responses
-            .sort_by_cached_key(|topic| (topic.topic.clone(), side.common_name(&topic.topic_id.to_string())));
-        for topic in &mut response.responses {
-            topic.partitions.sort_by_key(|partition| (partition.partition_index, partition.error_code));
-            for partition in &mut topic.partitions {
-                partition.records = partition.records.take().map(|records| described(records).into());
-            }
-        }
-    });
+    lockstep.ask(dice, Effect::Reads, make, tidy_fetched);
 }
 
-fn fetched(dice: &mut Dice) -> FetchPartition {
+/// Brings an answer into an order, and its records into words.
+pub(crate) fn tidy_fetched(side: &Side, response: &mut FetchResponse) {
+    // Session ids are random.
+    response.session_id = response.session_id.signum().abs();
+    response
+        .responses
+        .sort_by_cached_key(|topic| (topic.topic.clone(), side.common_name(&topic.topic_id.to_string())));
+    // In a session, what changed moves to the end, so a topic comes in pieces.
+    response.responses.dedup_by(|later, topic| {
+        let is_same = (&later.topic, later.topic_id) == (&topic.topic, topic.topic_id);
+        if is_same {
+            topic.partitions.append(&mut later.partitions);
+        }
+        is_same
+    });
+    for topic in &mut response.responses {
+        topic.partitions.sort_by_key(|partition| (partition.partition_index, partition.error_code));
+        for partition in &mut topic.partitions {
+            partition.records = partition.records.take().map(|records| described(records).into());
+        }
+    }
+}
+
+pub(crate) fn fetched(dice: &mut Dice) -> FetchPartition {
     FetchPartition {
         partition: partition(dice),
-        current_leader_epoch: dice.mostly(&[-1, 0], &[1, 7, -2]),
+        current_leader_epoch: dice.mostly(&[-1, 0], &[1, i32::MAX, -2]),
         fetch_offset: offset(dice),
-        last_fetched_epoch: dice.mostly(&[-1], &[0, 1]),
-        partition_max_bytes: dice.mostly(&[1 << 20, 300], &[0, 1, -1]),
+        last_fetched_epoch: dice.mostly(&[-1], &[0, 1, -2]),
+        partition_max_bytes: dice.mostly(&[1 << 20, 300], &[0, 1, -1, i32::MAX, i32::MIN]),
         ..FetchPartition::default()
     }
 }
@@ -196,7 +242,7 @@ pub(crate) fn delete(lockstep: &mut Lockstep, dice: &mut Dice) {
         partitions: partitions(dice)
             .into_iter()
             .map(|partition_index| {
-                let offset = dice.mostly(&[0, 1, 2, 5], &[-1, -2, i64::MAX]);
+                let offset = dice.mostly(&[0, 1, 2, 5], &[-1, -2, i64::MAX, i64::MIN]);
                 DeleteRecordsPartition { partition_index, offset }
             })
             .collect(),
@@ -221,12 +267,14 @@ pub(crate) fn list_offsets(lockstep: &mut Lockstep, dice: &mut Dice) {
         topics: topics::names(dice).into_iter().map(|name| listed(dice, name)).collect(),
         timeout_ms: 30_000,
     };
-    lockstep.ask(dice, Effect::Reads, make, |_, response| {
-        response.topics.sort_by(|a, b| a.name.cmp(&b.name));
-        for topic in &mut response.topics {
-            topic.partitions.sort_by_key(|partition| (partition.partition_index, partition.error_code));
-        }
-    });
+    lockstep.ask(dice, Effect::Reads, make, tidy_listed);
+}
+
+fn tidy_listed(_: &Side, response: &mut ListOffsetsResponse) {
+    response.topics.sort_by(|a, b| a.name.cmp(&b.name));
+    for topic in &mut response.topics {
+        topic.partitions.sort_by_key(|partition| (partition.partition_index, partition.error_code));
+    }
 }
 
 fn listed(dice: &mut Dice, name: &str) -> ListOffsetsTopic {
@@ -253,8 +301,8 @@ pub(crate) fn epochs(lockstep: &mut Lockstep, dice: &mut Dice) {
             topic: topics::name(dice).into(),
             partitions: dice.several(3, |dice| OffsetForLeaderPartition {
                 partition: partition(dice),
-                current_leader_epoch: dice.mostly(&[-1, 0], &[1, -2]),
-                leader_epoch: dice.mostly(&[0], &[-1, 1]),
+                current_leader_epoch: dice.mostly(&[-1, 0], &[1, -2, i32::MAX]),
+                leader_epoch: dice.mostly(&[0], &[-2, -1, 1, i32::MAX]),
             }),
         }),
     };
@@ -270,9 +318,9 @@ pub(crate) fn epochs(lockstep: &mut Lockstep, dice: &mut Dice) {
 pub(crate) fn init_producer(lockstep: &mut Lockstep, dice: &mut Dice) {
     let make = |dice: &mut Dice, _: &Side| InitProducerIdRequest {
         transactional_id: dice.percent(10).then(|| "".into()),
-        transaction_timeout_ms: dice.mostly(&[60_000], &[0, -1, i32::MAX]),
-        producer_id: dice.mostly(&[-1], &[0, 5]),
-        producer_epoch: dice.mostly(&[-1], &[0, 3]),
+        transaction_timeout_ms: dice.mostly(&[60_000], &[0, -1, i32::MAX, i32::MIN]),
+        producer_id: dice.mostly(&[-1], &[0, 5, -2, i64::MAX]),
+        producer_epoch: dice.mostly(&[-1], &[0, 3, -2, i16::MAX]),
         ..InitProducerIdRequest::default()
     };
     lockstep.ask(dice, Effect::Writes, make, |_, _| {});

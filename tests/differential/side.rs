@@ -9,6 +9,7 @@ use milena_protocol::{Request, Uuid, frames};
 use milena_tests::{Flavor, TestBroker, frame};
 
 use crate::parked;
+use crate::sessions::Session;
 
 /// Settings of both brokers.
 const SETTINGS: &[(&str, &str)] = &[
@@ -16,6 +17,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("group.initial.rebalance.delay.ms", "0"),
     ("log.segment.bytes", "1048576"),
     ("transaction.state.log.num.partitions", "2"),
+    // What a broker does by the clock would not come at the same step.
+    ("log.cleaner.backoff.ms", "86400000"),
+    ("log.initial.task.delay.ms", "86400000"),
 ];
 
 /// What a broker answers.
@@ -35,6 +39,8 @@ pub(crate) struct Side {
     members: BTreeMap<usize, String>,
     generations: BTreeMap<&'static str, i32>,
     clients: BTreeMap<usize, TcpStream>,
+    /// The fetch session of the one reader that has one.
+    pub(crate) session: Session,
 }
 
 impl Side {
@@ -46,8 +52,8 @@ impl Side {
         for port in broker.ports() {
             words.insert(port.to_string(), "<port>".to_owned());
         }
-        let (topic_ids, members, generations, clients) = Default::default();
-        Ok(Self { broker, stream, topic_ids, words, members, generations, clients })
+        let (topic_ids, members, generations, clients, session) = Default::default();
+        Ok(Self { broker, stream, topic_ids, words, members, generations, clients, session })
     }
 
     pub(crate) fn flavor(&self) -> Flavor {
@@ -68,6 +74,23 @@ impl Side {
                 Answer::Closed
             }
         }
+    }
+
+    /// The same with bytes that may be no request, and whatever comes back as text.
+    pub(crate) fn exchange_raw(&mut self, request: &[u8]) -> String {
+        match self.round_trip(request) {
+            Ok(bytes) => format!("{bytes:?}"),
+            Err(_) => {
+                self.reconnect();
+                "closed".to_owned()
+            }
+        }
+    }
+
+    /// Sends a request that has no answer.
+    pub(crate) fn send(&mut self, request: &[u8]) {
+        // A connection that breaks here is seen as closed by the next request.
+        self.stream.write_all(request).ok();
     }
 
     fn round_trip(&mut self, request: &[u8]) -> io::Result<Bytes> {

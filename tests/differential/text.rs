@@ -3,7 +3,7 @@
 /// Fields whose text is each broker's own; only whether there is one is compared.
 const OWN_WORDS: &[&str] = &["error_message: Some(", "documentation: Some("];
 /// Bytes shown before the first difference and after it, and those that tell kinds of differences apart.
-const SHOWN: (usize, usize, usize) = (160, 200, 24);
+const SHOWN: (usize, usize, usize) = (400, 200, 24);
 
 /// `text` without what may differ in any answer: error messages, and the clock.
 pub(crate) fn masked(text: &str) -> String {

@@ -9,7 +9,7 @@ use milena_protocol::messages::describe_topic_partitions::{RequestCursor, TopicR
 use milena_protocol::messages::metadata::MetadataRequestTopic;
 use milena_protocol::messages::{
     CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeTopicPartitionsRequest,
-    MetadataRequest,
+    MetadataRequest, MetadataResponse,
 };
 use milena_protocol::{ByteString, Uuid};
 
@@ -64,8 +64,8 @@ pub(crate) fn create(lockstep: &mut Lockstep, dice: &mut Dice) {
 fn creatable(dice: &mut Dice) -> CreatableTopic {
     let mut topic = CreatableTopic {
         name: any_name(dice).into(),
-        num_partitions: dice.mostly(&[1, 2, 3, -1], &[0, -2, i32::MIN]),
-        replication_factor: dice.mostly(&[1, -1], &[0, -2, 2, i16::MAX]),
+        num_partitions: dice.mostly(&[1, 2, 3, -1], &[0, -2, i32::MIN, 10_001, i32::MAX]),
+        replication_factor: dice.mostly(&[1, -1], &[0, -2, 2, i16::MAX, i16::MIN]),
         assignments: Vec::new(),
         configs: Vec::new(),
     };
@@ -97,16 +97,18 @@ fn replicas(dice: &mut Dice) -> Vec<i32> {
 
 /// Adds partitions.
 pub(crate) fn grow(lockstep: &mut Lockstep, dice: &mut Dice) {
-    let make = |dice: &mut Dice, _: &Side| CreatePartitionsRequest {
-        topics: dice.several(3, |dice| CreatePartitionsTopic {
+    let make = |dice: &mut Dice, _: &Side| {
+        let validate_only = dice.percent(20);
+        // Apache Kafka refuses too many partitions, and adds as many as fit into its limit all the same.
+        let odd: &[i32] = if validate_only { &[20_000, i32::MAX] } else { &[0, -1, i32::MIN] };
+        let topics = dice.several(3, |dice| CreatePartitionsTopic {
             name: any_name(dice).into(),
-            count: dice.mostly(&[1, 2, 3, 4], &[0, -1, i32::MIN]),
+            count: dice.mostly(&[1, 2, 3, 4], odd),
             assignments: dice
                 .percent(30)
                 .then(|| dice.several(3, |dice| CreatePartitionsAssignment { broker_ids: replicas(dice) })),
-        }),
-        timeout_ms: 30_000,
-        validate_only: dice.percent(20),
+        });
+        CreatePartitionsRequest { topics, timeout_ms: 30_000, validate_only }
     };
     lockstep.ask(dice, Effect::ChangesMetadata, make, |_, response| {
         response.results.sort_by(|a, b| a.name.cmp(&b.name));
@@ -159,26 +161,40 @@ pub(crate) fn metadata(lockstep: &mut Lockstep, dice: &mut Dice) {
     };
     if version < 4 {
         // These versions create what they name.
-        return;
+        return create_by_name(lockstep, dice);
     }
-    lockstep.ask_at((version, Effect::Reads), dice, make, |side, response| {
-        response.topics.sort_by_cached_key(|topic| {
-            (topic.name.clone(), side.common_name(&topic.topic_id.to_string()), topic.error_code)
-        });
-        for topic in &mut response.topics {
-            topic.partitions.sort_by_key(|partition| partition.partition_index);
-        }
+    lockstep.ask_at((version, Effect::Reads), dice, make, tidy_metadata);
+}
+
+fn tidy_metadata(side: &Side, response: &mut MetadataResponse) {
+    response.topics.sort_by_cached_key(|topic| {
+        (topic.name.clone(), side.common_name(&topic.topic_id.to_string()), topic.error_code)
     });
+    for topic in &mut response.topics {
+        topic.partitions.sort_by_key(|partition| partition.partition_index);
+    }
+}
+
+/// Asks for metadata of topics that come to be by being asked for.
+pub(crate) fn create_by_name(lockstep: &mut Lockstep, dice: &mut Dice) {
+    let make = |dice: &mut Dice, _: &Side| MetadataRequest {
+        // Of two names that collide, either may come first.
+        topics: Some(vec![MetadataRequestTopic { topic_id: Uuid::nil(), name: Some(name(dice).into()) }]),
+        allow_auto_topic_creation: true,
+        ..MetadataRequest::default()
+    };
+    lockstep.ask(dice, Effect::Writes, make, tidy_metadata);
+    lockstep.await_same_topics();
 }
 
 /// Asks for partitions page by page.
 pub(crate) fn describe_partitions(lockstep: &mut Lockstep, dice: &mut Dice) {
     let make = |dice: &mut Dice, _: &Side| DescribeTopicPartitionsRequest {
         topics: dice.several(4, |dice| TopicRequest { name: any_name(dice).into() }),
-        response_partition_limit: dice.mostly(&[1, 2, 5, 2000], &[0, -1]),
+        response_partition_limit: dice.mostly(&[1, 2, 5, 2000], &[0, -1, i32::MAX, i32::MIN]),
         cursor: dice.percent(30).then(|| RequestCursor {
             topic_name: any_name(dice).into(),
-            partition_index: dice.mostly(&[0, 1, 2], &[-1, 9]),
+            partition_index: dice.mostly(&[0, 1, 2], &[-1, 9, i32::MAX, i32::MIN]),
         }),
     };
     lockstep.ask(dice, Effect::Reads, make, |_, _| {});

@@ -34,6 +34,21 @@ pub fn request_bytes<R: Request>(correlation_id: i32, version: i16, request: &R)
     frames::request_frame(correlation_id, client_id, version, request).into_bytes().expect("bytes in memory")
 }
 
+/// A request of any key and version with any body, size prefix included. The header has no tagged fields.
+///
+/// # Panics
+/// If `body` is longer than a frame can be.
+pub fn raw_request(key: i16, version: i16, body: &[u8]) -> Bytes {
+    let mut frame = Vec::new();
+    frame.extend_from_slice(&key.to_be_bytes());
+    frame.extend_from_slice(&version.to_be_bytes());
+    frame.extend_from_slice(&7_i32.to_be_bytes());
+    frame.extend_from_slice(&(-1_i16).to_be_bytes());
+    frame.extend_from_slice(body);
+    let size = i32::try_from(frame.len()).expect("a short frame").to_be_bytes();
+    [size.as_slice(), &frame].concat().into()
+}
+
 /// Reads one frame without its size prefix.
 pub fn read_frame(stream: &mut TcpStream) -> io::Result<Bytes> {
     let mut size = [0; 4];
