@@ -130,7 +130,7 @@ impl Life {
     }
 
     /// Ends the run in order.
-    pub(crate) fn end(mut self) {
+    pub(crate) fn end(mut self) -> Self {
         self.start();
         let outside = self.outside.take().expect("begun with the first stage");
         outside.end();
@@ -141,6 +141,14 @@ impl Life {
         self.dump(false);
         self.events.print();
         assert_eq!(self.events.missing(), []);
+        self
+    }
+
+    /// Has Apache Kafka serve what the run has left.
+    pub(crate) fn hand_over(mut self) {
+        self.broker.restart_as(Flavor::Kafka).unwrap();
+        self.world.assert_served(&mut self.client());
+        self.broker.stop();
     }
 
     fn client(&self) -> Client {
