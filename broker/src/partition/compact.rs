@@ -95,7 +95,7 @@ impl Partition {
             segments: &self.segment_facts(&policy)?,
             start_offset: self.log.start_offset(),
             end_offset: self.log.end_offset(),
-            stable_offset: self.high_watermark(),
+            stable_offset: self.progress().last_stable_offset,
             cleaned_to: Some(self.cleaned_to()).filter(|offset| offset.0 >= 0),
         };
         Ok(plan_cleaning(&facts, &policy, now))

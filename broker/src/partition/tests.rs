@@ -269,3 +269,27 @@ fn transactions_in_the_log_bound_what_committed_readers_see_after_crashes_and_st
     let all = [(2, 1), (3, 2), (4, 5)].map(|(producer, offset)| (ProducerId(producer), Offset(offset)));
     assert_eq!(seen(&ended, true), (8, 8, all.to_vec()));
 }
+
+#[test]
+fn nothing_is_compacted_from_the_first_open_transaction_on() {
+    let compacted = |config: &mut TopicConfig| {
+        (config.cleanup_compact, config.segment_bytes, config.min_cleanable_dirty_ratio) = (true, 300, 0.0);
+    };
+    let disk = MemDisk::new();
+    let partition = mk_partition(&disk, compacted);
+    let plain = |value: &str| {
+        let mut batch = BatchBuilder::default();
+        let (key, value) = (Some(&b"key"[..]), Some(value.as_bytes()));
+        batch.push(NewRecord { timestamp: now(), key, value, headers: &[] });
+        partition.append(&batch.build(), LeaderEpoch(0)).unwrap();
+    };
+    let planned = || partition.plan_cleaning(now()).unwrap().map(|plan| plan.dirty.end);
+    (0..20).for_each(|_| plain("before"));
+    let before = planned().unwrap();
+    let open = partition.append(&of_transaction(3, None), LeaderEpoch(0)).unwrap().base_offset;
+    (0..20).for_each(|_| plain("after"));
+    let during = planned().unwrap();
+    assert!((before..=open).contains(&during), "{before} {during} {open}");
+    partition.append(&of_transaction(3, Some(ControlRecordType::Abort)), LeaderEpoch(0)).unwrap();
+    assert!(planned().unwrap() > open);
+}
