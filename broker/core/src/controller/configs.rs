@@ -14,6 +14,7 @@ use milena_protocol::messages::metadata_records::{ConfigRecord, MetadataRecord};
 use super::{Controller, ControllerReply, Decision, Refusal};
 use crate::config::effective::Values;
 use crate::config::{Key, Type, Update, broker, client_metrics, group, list, topic};
+use crate::metadata::features::ELIGIBLE_LEADER_REPLICAS_VERSION;
 use crate::metadata::{ConfigResource, ResourceType, topic_name};
 
 /// Longest value, in UTF-16 code units as Kafka counts them.
@@ -80,6 +81,7 @@ impl Controller {
         let before = self.image.config(&resource).cloned().unwrap_or_default();
         let value = |config: &Replacement| Some((config.name.clone(), config.value.clone()?));
         let after: Values = wanted.configs.iter().filter_map(value).collect();
+        self.check_min_isr(&resource, &before, &after)?;
         check_sizes(after.values())?;
         validate(&resource, &after, &after.keys().collect())?;
         self.check_existence(&resource)?;
@@ -95,6 +97,7 @@ impl Controller {
         for config in &wanted.configs {
             apply(&resource, config, &mut after)?;
         }
+        self.check_min_isr(&resource, &before, &after)?;
         let touched: BTreeSet<&ByteString> = wanted.configs.iter().map(|config| &config.name).collect();
         check_sizes(touched.iter().filter_map(|name| after.get(*name)))?;
         validate(&resource, &after, &touched)?;
@@ -124,6 +127,28 @@ impl Controller {
                 Err(Refusal::new(ErrorCode::InvalidConfig, format!("Logger {logger} does not exist!")))
             }
             _ => Ok(ConfigResource::new(kind, name.clone())),
+        }
+    }
+
+    /// Where Apache Kafka tracks eligible leaders (KIP-966) every broker must have one minimum of in-sync replicas.
+    fn check_min_isr(
+        &self,
+        resource: &ConfigResource,
+        before: &Values,
+        after: &Values,
+    ) -> Result<(), Refusal> {
+        let has_elr = self.image.features().contains_key(ELIGIBLE_LEADER_REPLICAS_VERSION);
+        let key = topic::MIN_INSYNC_REPLICAS.name;
+        if !has_elr || resource.resource_type != ResourceType::Broker || before.get(key) == after.get(key) {
+            return Ok(());
+        }
+        let refused = |message: String| Err(Refusal::new(ErrorCode::InvalidConfig, message));
+        match after.get(key) {
+            _ if !resource.name.is_empty() => {
+                refused(format!("Broker-level {key} cannot be altered while ELR is enabled."))
+            }
+            None => refused(format!("Cluster-level {key} cannot be removed while ELR is enabled.")),
+            Some(_) => Ok(()),
         }
     }
 

@@ -566,6 +566,25 @@ fn replica_leads_again_what_apache_kafka_left_without_an_isr() {
 }
 
 #[test]
+fn brokers_keep_one_min_isr_while_eligible_leaders_are_tracked() {
+    let (set, delete, key) = (0, 1, "min.insync.replicas");
+    let mut quorum = Quorum::new();
+    let level = FeatureLevelRecord { name: "eligible.leader.replicas.version".into(), feature_level: 1 };
+    quorum.0.replay(&level.into());
+    let refused = |message: &str| Err((ErrorCode::InvalidConfig, message.to_owned()));
+    assert_eq!(quorum.alter(ResourceType::Broker, "", &[(key, set, Some("2"))]), Ok(1));
+    assert_eq!(
+        quorum.alter(ResourceType::Broker, "1", &[(key, set, Some("2"))]),
+        refused("Broker-level min.insync.replicas cannot be altered while ELR is enabled.")
+    );
+    assert_eq!(
+        quorum.alter(ResourceType::Broker, "", &[(key, delete, None)]),
+        refused("Cluster-level min.insync.replicas cannot be removed while ELR is enabled.")
+    );
+    assert_eq!(quorum.alter(ResourceType::Broker, "1", &[("log.retention.ms", set, Some("7"))]), Ok(1));
+}
+
+#[test]
 fn the_epoch_of_a_registration_is_its_own_offset() {
     let mut quorum = Quorum::new();
     quorum.create(mk_topic("a", 3, 1)).unwrap();

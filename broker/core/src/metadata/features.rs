@@ -24,6 +24,9 @@ pub const METADATA_VERSION_LEVEL: i16 = 30;
 /// The name of the feature that numbers the quorum's own records; its level is a control record.
 pub const KRAFT_VERSION: &str = "kraft.version";
 
+/// The name of the feature that keeps replicas eligible that left the ISR (KIP-966).
+pub const ELIGIBLE_LEADER_REPLICAS_VERSION: &str = "eligible.leader.replicas.version";
+
 /// Every feature that is built.
 pub const SUPPORTED: &[Feature] = &[
     Feature {
@@ -40,7 +43,7 @@ pub const KNOWN: &[(&str, i16)] = &[
     (KRAFT_VERSION, 1),
     ("transaction.version", 2),
     ("group.version", 1),
-    ("eligible.leader.replicas.version", 1),
+    (ELIGIBLE_LEADER_REPLICAS_VERSION, 1),
     ("share.version", 1),
     ("streams.version", 1),
 ];
