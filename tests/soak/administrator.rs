@@ -1,4 +1,4 @@
-//! Somebody who deletes records and topics, adds partitions and commits offsets while others write.
+//! Somebody who deletes records and topics, adds partitions, changes configurations and commits offsets while others write.
 
 use std::io;
 use std::thread;
@@ -8,6 +8,7 @@ use milena_tests::Dice;
 
 use crate::client::Client;
 use crate::events::Event;
+use crate::world::World;
 use crate::writer::Scene;
 
 /// Pause between two looks at the progress of the writers.
@@ -34,8 +35,9 @@ pub(crate) fn run(scene: Scene<'_>, mut dice: Dice) -> io::Result<()> {
 fn act(scene: Scene<'_>, dice: &mut Dice, client: &mut Client) -> io::Result<(Event, bool)> {
     Ok(match dice.below(100) {
         0..40 => (Event::RecordsDeleted, delete_records(scene, dice, client)?),
-        40..75 => (Event::OffsetCommitted, scene.world.commit(dice, client)?),
-        75..90 => (Event::TopicRecreated, scene.world.recreate(dice, client)?),
+        40..65 => (Event::OffsetCommitted, scene.world.commit(dice, client)?),
+        65..80 => (Event::Reconfigured, World::reconfigure(dice, client)?),
+        80..92 => (Event::TopicRecreated, scene.world.recreate(dice, client)?),
         _ => (Event::PartitionAdded, scene.world.grow(dice, client)?),
     })
 }

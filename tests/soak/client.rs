@@ -9,14 +9,15 @@ use milena_protocol::messages::create_partitions::CreatePartitionsTopic;
 use milena_protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig};
 use milena_protocol::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
 use milena_protocol::messages::fetch::{FetchPartition, FetchTopic};
+use milena_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use milena_protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use milena_protocol::messages::metadata::MetadataRequestTopic;
 use milena_protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use milena_protocol::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
 use milena_protocol::messages::{
     CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, FetchRequest,
-    FindCoordinatorRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
-    OffsetFetchRequest, ProduceRequest,
+    FindCoordinatorRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, ListOffsetsRequest,
+    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, ProduceRequest,
 };
 use milena_protocol::records::{RecordBatch, batches};
 use milena_protocol::{ErrorCode, ProducerId, Records, Request, Uuid};
@@ -28,6 +29,8 @@ use crate::ledger::{Decoded, Found, Reading};
 
 /// Bytes asked for at once.
 const FETCH_BYTES: i32 = 2 << 20;
+/// The type of resource that is a topic.
+const TOPIC: i8 = 2;
 const TIMEOUT_MS: i32 = 60_000;
 
 /// A partition by its topic's name and id.
@@ -124,6 +127,17 @@ impl Client {
             CreatePartitionsRequest { topics: vec![topic], timeout_ms: TIMEOUT_MS, validate_only: false };
         let response = self.ask(2, &request)?;
         assert_eq!(response.results[0].error_code, 0, "{response:?}");
+        Ok(())
+    }
+
+    /// Sets a key of a topic's configuration.
+    pub(crate) fn configure(&mut self, topic: &str, (name, value): (&str, &str)) -> io::Result<()> {
+        let configs =
+            vec![AlterableConfig { name: name.into(), config_operation: 0, value: Some(value.into()) }];
+        let resource = AlterConfigsResource { resource_type: TOPIC, resource_name: topic.into(), configs };
+        let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
+        let response = self.ask(1, &request)?;
+        assert_eq!(response.responses[0].error_code, 0, "{response:?}");
         Ok(())
     }
 

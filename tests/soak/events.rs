@@ -27,6 +27,7 @@ pub(crate) enum Event {
     TopicRecreated,
     PartitionAdded,
     OffsetCommitted,
+    Reconfigured,
     /// A torn batch or a lost index, as a loss of power leaves them.
     Damaged,
     /// A torn batch that a start cut off.

@@ -102,6 +102,21 @@ const KINDS: &[Kind] = &[
     },
 ];
 
+/// What is changed of topics while they live: nothing by which records may leave a log that could not before.
+const CHANGES: &[(&str, &str, &[&str])] = &[
+    ("plain", "compression.type", &["producer", "gzip", "snappy", "lz4", "zstd", "uncompressed"]),
+    ("plain", "internal.segment.bytes", &["200000", "500000"]),
+    ("compacted", "max.compaction.lag.ms", &["1000", "9223372036854775807"]),
+    ("compacted", "min.compaction.lag.ms", &["0", "500"]),
+    ("compacted", "min.cleanable.dirty.ratio", &["0.01", "0.5"]),
+    ("sized", "retention.bytes", &["200000", "400000", "800000"]),
+    ("sized", "file.delete.delay.ms", &["0", "500", "3000"]),
+    ("aged", "segment.jitter.ms", &["0", "5000"]),
+    ("flushed", "flush.messages", &["1", "40", "9223372036854775807"]),
+    ("flushed", "flush.ms", &["100", "9223372036854775807"]),
+    ("flushed", "preallocate", &["true", "false"]),
+];
+
 impl Kind {
     fn config(&self, name: &str) -> Option<&'static str> {
         self.configs.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
@@ -247,6 +262,13 @@ impl World {
         }
         client.grow(place.topic, count as i32)?;
         self.topics().iter_mut().filter(|topic| topic.id == place.id).for_each(|topic| topic.grow(count));
+        Ok(true)
+    }
+
+    /// Changes a topic's configuration.
+    pub(crate) fn reconfigure(dice: &mut Dice, client: &mut Client) -> io::Result<bool> {
+        let (topic, name, values) = dice.of(CHANGES);
+        client.configure(topic, (name, dice.of(values)))?;
         Ok(true)
     }
 
