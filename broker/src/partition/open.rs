@@ -198,7 +198,10 @@ impl Partition {
 }
 
 fn restore_producers(log: &Log, replica: &mut Replica, now: Timestamp) -> Result<(), StorageError> {
-    let (from, entries) = log.producer_snapshot()?.unwrap_or((log.start_offset(), Vec::new()));
+    // What lies below the log start counts too while it is there, unlike in Apache Kafka: a retry may be one of a record
+    // that was deleted meanwhile.
+    let first = log.segments().first().map_or(log.start_offset(), |segment| segment.base_offset);
+    let (from, entries) = log.producer_snapshot()?.unwrap_or((first, Vec::new()));
     for entry in entries {
         let batch = BatchMetadata {
             last_sequence: entry.last_sequence,

@@ -205,3 +205,15 @@ fn flush_of_a_deleted_partition_says_nothing_about_the_disk() {
     let failed = partition.flush().unwrap_err();
     assert!(!partition.is_gone_with(&failed), "{failed}");
 }
+
+#[test]
+fn retry_of_a_deleted_record_is_a_duplicate_after_a_crash() {
+    let disk = MemDisk::new();
+    let partition = mk_partition(&disk, |_| {});
+    assert_eq!(append(&partition, 0, "value").unwrap().base_offset, Offset(0));
+    partition.move_start(partition.plan_new_start(Offset(1)).unwrap()).unwrap();
+    let opening = Opening { start_offset: Some(Offset(1)), ..Opening::default() };
+    let again = open(&disk, |_| {}, opening);
+    assert_eq!(again.log_start_offset(), Offset(1));
+    assert_eq!(append(&again, 0, "value").unwrap().base_offset, Offset(0));
+}
