@@ -54,6 +54,18 @@ const WANTED: [Event; 12] = [
     Event::MetadataSnapshot,
 ];
 
+/// A long run must reach these too.
+const WANTED_OF_LONG: [Event; 8] = [
+    Event::KilledWhileStarting,
+    Event::KilledWhileStopping,
+    Event::KilledWhileCompacting,
+    Event::LeftDeleting,
+    Event::Reconfigured,
+    Event::Damaged,
+    Event::TornTail,
+    Event::FileDumped,
+];
+
 /// The counters.
 #[derive(Debug, Default)]
 pub(crate) struct Events(Mutex<BTreeMap<Event, usize>>);
@@ -72,8 +84,9 @@ impl Events {
     }
 
     /// What must still happen.
-    pub(crate) fn missing(&self) -> Vec<Event> {
-        WANTED.into_iter().filter(|event| self.of(*event) == 0).collect()
+    pub(crate) fn missing(&self, is_long: bool) -> Vec<Event> {
+        let more = WANTED_OF_LONG.into_iter().filter(|_| is_long);
+        WANTED.into_iter().chain(more).filter(|event| self.of(*event) == 0).collect()
     }
 
     pub(crate) fn print(&self) {
