@@ -11,6 +11,7 @@ use milena_protocol::messages::api_versions::ApiVersionsRequest;
 use milena_protocol::messages::create_topics::CreatableTopic;
 use milena_protocol::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
 use milena_protocol::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
+use milena_protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use milena_protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use milena_protocol::messages::offset_fetch::OffsetFetchRequestGroup;
 use milena_protocol::messages::produce::{PartitionProduceData, TopicProduceData};
@@ -20,8 +21,9 @@ use milena_protocol::messages::txn_offset_commit::{
 };
 use milena_protocol::messages::{
     ConsumerGroupHeartbeatRequest, CreateTopicsRequest, EndTxnRequest, FetchRequest, FindCoordinatorRequest,
-    InitProducerIdRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest, OffsetFetchResponse,
-    ProduceRequest, ShareGroupHeartbeatRequest, StreamsGroupHeartbeatRequest, TxnOffsetCommitRequest,
+    InitProducerIdRequest, ListGroupsRequest, ListOffsetsRequest, OffsetCommitRequest, OffsetFetchRequest,
+    OffsetFetchResponse, ProduceRequest, ShareGroupHeartbeatRequest, StreamsGroupHeartbeatRequest,
+    TxnOffsetCommitRequest,
 };
 use milena_protocol::records::{BatchBuilder, NewRecord};
 use milena_protocol::{ErrorCode, ProducerEpoch, ProducerId, Records, Request, Timestamp};
@@ -50,6 +52,8 @@ struct View {
     groups: BTreeMap<String, (String, String)>,
     offsets: BTreeMap<&'static str, i64>,
     last_stable_offset: i64,
+    /// As ListOffsets tells it to readers of committed records.
+    committed_end: i64,
     high_watermark: i64,
     aborted: Vec<(i64, i64)>,
 }
@@ -283,6 +287,14 @@ impl Client {
             .remove(0)
     }
 
+    fn committed_end(&mut self) -> i64 {
+        let partition = ListOffsetsPartition { timestamp: -1, ..ListOffsetsPartition::default() };
+        let topics = vec![ListOffsetsTopic { name: TOPIC.into(), partitions: vec![partition] }];
+        let request = ListOffsetsRequest { replica_id: -1, isolation_level: 1, topics, ..Default::default() };
+        let found = self.until_done(7, &request, |response| response.topics[0].partitions[0].error_code);
+        found.topics[0].partitions[0].offset
+    }
+
     fn offset(&mut self, group: &str) -> i64 {
         let group = OffsetFetchRequestGroup {
             group_id: group.into(),
@@ -315,6 +327,7 @@ impl Client {
                 .collect(),
             offsets,
             last_stable_offset: read.last_stable_offset,
+            committed_end: self.committed_end(),
             high_watermark: read.high_watermark,
             aborted: read
                 .aborted_transactions
@@ -326,6 +339,7 @@ impl Client {
     }
 }
 
+/// Pitfalls 17 and 18.
 #[test]
 fn directory_that_apache_kafka_formatted_by_its_defaults_is_served_and_goes_back() {
     let mut broker = TestBroker::start_kafka_by_default(&SETTINGS).unwrap();
@@ -356,7 +370,7 @@ fn directory_that_apache_kafka_formatted_by_its_defaults_is_served_and_goes_back
     let open = client.produce(Some(producer));
     let theirs = client.view();
     assert_eq!(theirs.offsets["copied"], 7);
-    assert_eq!((theirs.last_stable_offset, theirs.aborted.len()), (open, 1));
+    assert_eq!((theirs.last_stable_offset, theirs.committed_end, theirs.aborted.len()), (open, open, 1));
     broker.stop();
 
     broker.restart_as(Flavor::Milena).unwrap();

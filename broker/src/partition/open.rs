@@ -58,6 +58,10 @@ impl Partition {
         }
         let mut replica = Replica::new(opened.node_id, log.end_offset());
         restore_producers(&log, &mut replica, now)?;
+        if let Some(offset) = replica.producers().first_unstable_offset() {
+            let (topic, partition) = (&opened.topic, opened.index.0);
+            tracing::warn!(%topic, partition, %offset, "an open transaction holds up readers of committed records; nobody ends it here yet");
+        }
         replica.restore_high_watermark(opened.high_watermark.unwrap_or_default().max(log.start_offset()));
         let progress = Progress {
             high_watermark: replica.high_watermark(),
