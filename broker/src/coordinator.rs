@@ -7,8 +7,9 @@
 //! - Where this broker does not lead, they hear NOT_COORDINATOR and look the coordinator up again.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use milena_core::config::Properties;
 use milena_core::config::broker::coordinators as keys;
@@ -37,6 +38,9 @@ pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// How long a caller waits for a coordinator that is being loaded, before it is sent away.
 const LOAD_PATIENCE: Duration = Duration::from_millis(500);
 
+/// How long a coordinator that ended by itself stays down: its log may be one that cannot be read.
+const RESTART_PAUSE: Duration = Duration::from_secs(5);
+
 /// The coordinators that run here.
 pub(crate) struct Coordinators {
     node_id: NodeId,
@@ -46,6 +50,8 @@ pub(crate) struct Coordinators {
     /// Counts the changes of `running`.
     changes: watch::Sender<u64>,
     creation: tokio::sync::Mutex<()>,
+    /// No more are started.
+    is_stopped: AtomicBool,
 }
 
 /// The leadership that a coordinator lives and dies with.
@@ -58,6 +64,13 @@ struct Running {
     ready: watch::Receiver<bool>,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    started: Instant,
+}
+
+impl Running {
+    fn may_start_again(&self) -> bool {
+        self.task.is_finished() && self.started.elapsed() >= RESTART_PAUSE
+    }
 }
 
 impl Coordinators {
@@ -77,23 +90,28 @@ impl Coordinators {
             running: Mutex::default(),
             changes: watch::Sender::new(0),
             creation: tokio::sync::Mutex::default(),
+            is_stopped: AtomicBool::default(),
         }
     }
 
     /// The partition that `group` belongs to. Creates the topic if this is the first group of all.
     pub(crate) async fn partition_for(
         &self,
-        broker: &Broker,
+        broker: &Arc<Broker>,
         group: &str,
     ) -> Result<PartitionIndex, ErrorCode> {
         if let Some(partition) = partition_of(&broker.image(), group) {
             return Ok(partition);
         }
-        // One creation at a time; whoever waited finds the topic.
-        let _only = self.creation.lock().await;
-        if partition_of(&broker.image(), group).is_none() {
-            offsets_topic::create(broker).await?;
-        }
+        // In a task of its own: a request that waits behind others of its connection must not keep the lock.
+        let creator = broker.clone();
+        let created = tokio::spawn(async move {
+            // One creation at a time; whoever waited finds the topic.
+            let _only = creator.coordinators.creation.lock().await;
+            let is_missing = creator.image().topic(OFFSETS_TOPIC).is_none();
+            if is_missing { offsets_topic::create(&creator).await } else { Ok(()) }
+        });
+        created.await.unwrap_or(Err(ErrorCode::CoordinatorNotAvailable))?;
         partition_of(&broker.image(), group).ok_or(ErrorCode::CoordinatorNotAvailable)
     }
 
@@ -106,8 +124,13 @@ impl Coordinators {
     ) -> Result<Reply, ErrorCode> {
         let image = broker.image();
         let partition = partition_of(&image, group).ok_or(ErrorCode::NotCoordinator)?;
-        if image.leader(OFFSETS_TOPIC, partition) != Some(self.node_id) {
-            return Err(ErrorCode::NotCoordinator);
+        let led = image.partition(OFFSETS_TOPIC, partition).filter(|led| led.leader == self.node_id);
+        let epoch = led.ok_or(ErrorCode::NotCoordinator)?.leader_epoch;
+        // Its log may have been missing, or failed, when this broker began to lead.
+        if let Some(topic) = image.topic(OFFSETS_TOPIC) {
+            let term = (topic.id, epoch);
+            let stays = |running: &Running| running.term != term || !running.may_start_again();
+            self.start_unless(&broker.partitions, partition, term, stays).ok();
         }
         drop(image);
         let calls = self.ready(partition).await?;
@@ -156,25 +179,37 @@ impl Coordinators {
         let led: BTreeMap<_, _> = led.collect();
         self.stop_others(&led);
         for (index, term) in led {
-            if !self.table().contains_key(&index) {
-                match partitions.of(OFFSETS_TOPIC, index) {
-                    Ok(partition) => self.start(index, term, Led::new(partition, term.1)),
-                    Err(code) => tracing::warn!(%code, %index, "partition of groups is not there yet"),
-                }
+            if let Err(code) = self.start_unless(partitions, index, term, |running| running.term == term) {
+                tracing::warn!(%code, %index, "partition of groups is not there yet");
             }
         }
         self.forget_topics(delta);
     }
 
-    fn start(&self, index: PartitionIndex, term: Term, journal: impl Journal) {
+    fn start_unless(
+        &self,
+        partitions: &Partitions,
+        index: PartitionIndex,
+        term: Term,
+        stays: impl Fn(&Running) -> bool,
+    ) -> Result<(), ErrorCode> {
+        let mut table = self.table();
+        if !table.get(&index).is_some_and(stays) && !self.is_stopped.load(Ordering::Relaxed) {
+            let led = Led::new(partitions.of(OFFSETS_TOPIC, index)?, term.1);
+            table.insert(index, self.start(index, term, led));
+            self.changes.send_modify(|changes| *changes += 1);
+        }
+        Ok(())
+    }
+
+    fn start(&self, index: PartitionIndex, term: Term, journal: impl Journal) -> Running {
         let (calls, received) = mpsc::channel(CALLS_MAX);
         let (serves, ready) = watch::channel(false);
         let stop = CancellationToken::new();
         let run = task::run(journal, self.settings.clone(), received, serves, stop.clone());
         let task = self.runtime.spawn(run);
-        self.table().insert(index, Running { term, calls, ready, stop, task });
-        self.changes.send_modify(|changes| *changes += 1);
         tracing::debug!(%index, "group coordinator started");
+        Running { term, calls, ready, stop, task, started: Instant::now() }
     }
 
     fn stop_others(&self, led: &BTreeMap<PartitionIndex, Term>) {
@@ -207,7 +242,11 @@ impl Coordinators {
 
     /// Ends every coordinator; whoever waits hears NOT_COORDINATOR.
     pub(crate) async fn stop(&self) {
-        let running = std::mem::take(&mut *self.table());
+        let running = {
+            let mut table = self.table();
+            self.is_stopped.store(true, Ordering::Relaxed);
+            std::mem::take(&mut *table)
+        };
         running.values().for_each(|one| one.stop.cancel());
         for one in running.into_values() {
             let _ = one.task.await;

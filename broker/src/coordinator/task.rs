@@ -157,17 +157,17 @@ impl<J: Journal> Serving<J> {
         self.step(outcome)
     }
 
-    /// Appends, replays, and answers or parks.
+    /// Appends, and answers or parks.
     fn step(&mut self, outcome: GroupOutcome) -> Result<(), Resigned> {
         if let Err(code) = self.append(&outcome) {
             tracing::warn!(%code, records = outcome.records.len(), "log refused records of a group");
             for (ticket, _) in outcome.replies {
                 self.answer(ticket, Err(refusal(code)));
             }
-            let resigned = matches!(refusal(code), ErrorCode::NotCoordinator);
+            // A disk that is full takes records again when there is room.
+            let resigned = matches!(code, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
             return if resigned { Err(Resigned) } else { Ok(()) };
         }
-        outcome.records.iter().for_each(|record| self.machine.replay(record));
         if self.parked.is_empty() && self.journal.high_watermark() >= self.end {
             outcome.replies.into_iter().for_each(|(ticket, reply)| self.answer(ticket, Ok(reply)));
         } else if !outcome.replies.is_empty() {
@@ -177,12 +177,16 @@ impl<J: Journal> Serving<J> {
         Ok(())
     }
 
+    /// Appends and replays batch by batch: where the log refuses one, the groups are as the log has them.
     fn append(&mut self, outcome: &GroupOutcome) -> Result<(), ErrorCode> {
         if outcome.records.is_empty() {
             return Ok(());
         }
+        let mut records = outcome.records.iter();
         for batch in journal::encode(&outcome.records, now(), self.settings.compression) {
             self.end = self.journal.append(&batch)?;
+            let count = usize::try_from(batch.header().count).unwrap_or_default();
+            records.by_ref().take(count).for_each(|record| self.machine.replay(record));
         }
         Ok(())
     }

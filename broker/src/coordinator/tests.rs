@@ -23,6 +23,8 @@ struct Memory(Arc<Inner>);
 struct Inner {
     batches: Mutex<Vec<RecordBatch>>,
     refusal: Mutex<Option<ErrorCode>>,
+    /// As many batches are taken before one is refused.
+    refuses_after: Mutex<usize>,
     /// Commits wait while this is true.
     holds: watch::Sender<bool>,
     high_watermark: watch::Sender<Offset>,
@@ -48,7 +50,8 @@ impl Memory {
 impl Journal for Memory {
     fn append(&self, batch: &RecordBatch) -> Result<Offset, ErrorCode> {
         if let Some(code) = *self.0.refusal.lock().unwrap() {
-            return Err(code);
+            let mut left = self.0.refuses_after.lock().unwrap();
+            *left = left.checked_sub(1).ok_or(code)?;
         }
         let batch = batch.stamped(self.end(), LeaderEpoch(0));
         self.0.batches.lock().unwrap().push(batch);
@@ -230,6 +233,40 @@ async fn refused_append_changes_nothing() {
     assert_eq!(ask(&calls, commit(8)).await, Err(ErrorCode::CoordinatorNotAvailable));
     memory.refuse(None);
     assert_eq!(fetch(&calls).await, [Offset(7)]);
+}
+
+#[tokio::test]
+async fn coordinator_goes_on_when_a_full_disk_has_room_again() {
+    let memory = Memory::default();
+    let (calls, _stop) = start(&memory).await;
+    ask(&calls, commit(7)).await.unwrap();
+    memory.refuse(Some(ErrorCode::KafkaStorageError));
+    assert_eq!(ask(&calls, commit(8)).await, Err(ErrorCode::NotCoordinator));
+    memory.refuse(None);
+    assert_eq!(fetch(&calls).await, [Offset(7)]);
+    assert!(matches!(ask(&calls, commit(9)).await, Ok(Reply::Commit(Ok(_)))));
+}
+
+#[tokio::test]
+async fn what_the_log_took_of_a_refused_request_counts_before_a_restart_and_after() {
+    let memory = Memory::default();
+    let (calls, stop) = start(&memory).await;
+    let mut large = offsets(0);
+    let partition = |index| PartitionCommit {
+        index: PartitionIndex(index),
+        offset: Offset(5),
+        leader_epoch: LeaderEpoch(0),
+        metadata: Some("m".repeat(4096).into()),
+    };
+    large.topics[0].partitions = (0..300).map(partition).collect();
+    memory.refuse(Some(ErrorCode::KafkaStorageError));
+    *memory.0.refuses_after.lock().unwrap() = 1;
+    assert_eq!(ask(&calls, Request::Commit(large)).await, Err(ErrorCode::NotCoordinator));
+    let taken = fetch(&calls).await;
+    assert!(!taken.is_empty() && taken.len() < 300, "{}", taken.len());
+    stop.cancel();
+    let (calls, _stop) = start(&memory).await;
+    assert_eq!(fetch(&calls).await, taken);
 }
 
 #[tokio::test]
