@@ -107,9 +107,12 @@ impl Coordinator {
 }
 
 impl Coordinator {
-    /// Makes sure that offsets have a group to belong to.
+    /// Makes sure that there is a group, for offsets to belong to.
     fn hold_offsets(&mut self, group: &ByteString) {
-        self.groups.entry(group.clone()).or_insert_with(|| ClassicGroup::new(group.clone()));
+        if !self.groups.contains_key(group) {
+            let made = ClassicGroup::new(group.clone());
+            self.groups.insert(made.id.clone(), made);
+        }
     }
 }
 
@@ -165,10 +168,8 @@ impl Machine for Coordinator {
             }
             GroupRecord::Offset { key, value: None } => self.offsets.remove(key),
             GroupRecord::Group { key, value: Some(value) } => {
-                let group = self
-                    .groups
-                    .entry(key.group.clone())
-                    .or_insert_with(|| ClassicGroup::new(key.group.clone()));
+                self.hold_offsets(&key.group);
+                let Some(group) = self.groups.get_mut(&key.group) else { return };
                 group.adopt(value);
                 if group.members.is_empty() {
                     self.deadlines.cancel(&Timer::Join(key.group.clone()));

@@ -19,7 +19,7 @@ use milena_protocol::messages::client_data::consumer_protocol_subscription::Cons
 use milena_protocol::messages::group_records::{GroupMetadataKey, GroupMetadataValue};
 use milena_protocol::{Decoder, ErrorCode, Message, Timestamp};
 
-use super::member::Member;
+use super::member::{Member, owned};
 use super::record::GroupRecord;
 use super::request::{Joined, JoinedMember, Protocol};
 
@@ -84,7 +84,7 @@ pub(super) struct ClassicGroup {
 impl ClassicGroup {
     pub(super) fn new(id: ByteString) -> Self {
         Self {
-            id,
+            id: owned(&id),
             state: State::Empty,
             initial: None,
             since: None,
@@ -150,7 +150,7 @@ impl ClassicGroup {
 
     pub(super) fn add(&mut self, member: Member, protocol_type: ByteString) {
         if self.members.is_empty() {
-            self.protocol_type = Some(protocol_type);
+            self.protocol_type = Some(owned(&protocol_type));
         }
         self.leader.get_or_insert_with(|| member.id.clone());
         self.pending.remove(&member.id);
@@ -327,9 +327,9 @@ impl ClassicGroup {
         self.statics = instances.collect();
         self.pending_sync.retain(|member| self.members.contains_key(member));
         self.generation = value.generation;
-        self.protocol_type = Some(value.protocol_type.clone()).filter(|kind| !kind.is_empty());
-        self.protocol = value.protocol.clone();
-        self.leader = value.leader.clone();
+        self.protocol_type = Some(owned(&value.protocol_type)).filter(|kind| !kind.is_empty());
+        self.protocol = value.protocol.as_ref().map(owned);
+        self.leader = value.leader.as_ref().map(owned);
         self.since = Some(Timestamp(value.current_state_timestamp)).filter(|since| since.0 >= 0);
         self.state = if self.members.is_empty() { State::Empty } else { State::Stable };
         self.initial = None;

@@ -16,8 +16,10 @@ use super::classic::{ClassicGroup, State};
 use super::deadlines::Timer;
 use super::member::Member;
 use super::rebalance::refuse_join;
-use super::request::{JoinGroup, Joined, Reply};
-use super::settings::{GROUPS_MAX, PENDING_MEMBERS_MAX, PROTOCOLS_MAX};
+use super::request::{JoinGroup, Joined, Protocol, Reply};
+use super::settings::{
+    GROUPS_MAX, MEMBER_NAME_BYTES_MAX, NAME_BYTES_MAX, PENDING_MEMBERS_MAX, PROTOCOLS_MAX,
+};
 use super::{Ticket, Turn};
 
 pub(super) fn join(
@@ -27,14 +29,17 @@ pub(super) fn join(
     request: JoinGroup,
 ) {
     let settings = turn.settings;
-    if request.group.is_empty() {
+    if request.group.is_empty() || request.group.len() > NAME_BYTES_MAX {
         return refuse_join(turn, ticket, ErrorCode::InvalidGroupId, request.member);
     }
     let bounds = settings.group_min_session_timeout_ms..=settings.group_max_session_timeout_ms;
     if !bounds.contains(&request.session_timeout_ms) {
         return refuse_join(turn, ticket, ErrorCode::InvalidSessionTimeout, request.member);
     }
-    if request.protocols.len() > PROTOCOLS_MAX {
+    if request.instance.as_ref().is_some_and(|instance| instance.len() > MEMBER_NAME_BYTES_MAX) {
+        return refuse_join(turn, ticket, ErrorCode::InvalidRequest, request.member);
+    }
+    if !are_bounded(&request.protocol_type, &request.protocols) {
         return refuse_join(turn, ticket, ErrorCode::InconsistentGroupProtocol, request.member);
     }
     let room = match turn.foreign.make_room(&request.group, turn.now) {
@@ -59,6 +64,11 @@ pub(super) fn join(
         turn.out.records.extend(room.into_iter().chain([created]));
         groups.insert(group.id.clone(), group);
     }
+}
+
+fn are_bounded(protocol_type: &ByteString, protocols: &[Protocol]) -> bool {
+    let names = protocols.iter().map(|protocol| &protocol.name).chain([protocol_type]);
+    protocols.len() <= PROTOCOLS_MAX && names.into_iter().all(|name| name.len() <= NAME_BYTES_MAX)
 }
 
 fn join_existing(group: &mut ClassicGroup, turn: &mut Turn<'_>, ticket: Ticket, request: JoinGroup) {
@@ -92,6 +102,7 @@ fn new_member(group: &mut ClassicGroup, turn: &mut Turn<'_>, ticket: Ticket, req
         return false;
     }
     let name = request.instance.as_ref().unwrap_or(&request.client_id);
+    let name = &name[..name.floor_char_boundary(MEMBER_NAME_BYTES_MAX)];
     let id = ByteString::from(format!("{name}-{}", request.random));
     let current = request.instance.as_ref().and_then(|instance| group.static_member(instance)).cloned();
     match (&request.instance, current) {

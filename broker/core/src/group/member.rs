@@ -7,6 +7,19 @@ use milena_protocol::messages::group_records::group_metadata::MemberMetadata;
 use super::request::{DescribedMember, JoinGroup, JoinedMember, Protocol};
 use crate::machine::Ticket;
 
+/// A copy: what a group keeps outlives the request, or the read of the log, that it would be a slice of.
+pub(super) fn owned(text: &ByteString) -> ByteString {
+    ByteString::from(&**text)
+}
+
+fn copied(protocols: Vec<Protocol>) -> Vec<Protocol> {
+    let copy = |Protocol { name, metadata }: Protocol| Protocol {
+        name: owned(&name),
+        metadata: Bytes::copy_from_slice(&metadata),
+    };
+    protocols.into_iter().map(copy).collect()
+}
+
 /// A member. Only what [`MemberMetadata`] holds survives a change of the coordinator.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Member {
@@ -31,17 +44,22 @@ impl Member {
     pub(super) fn joining(id: ByteString, request: JoinGroup, ticket: Ticket) -> Self {
         Self {
             id,
-            instance: request.instance,
-            client_id: request.client_id,
+            instance: request.instance.as_ref().map(owned),
+            client_id: owned(&request.client_id),
             client_host: request.client_host,
             rebalance_timeout_ms: request.rebalance_timeout_ms,
             session_timeout_ms: request.session_timeout_ms,
-            protocols: request.protocols,
+            protocols: copied(request.protocols),
             assignment: Bytes::new(),
             awaiting_join: Some(ticket),
             awaiting_sync: None,
             is_new: true,
         }
+    }
+
+    /// Takes over what the member supports now.
+    pub(super) fn learn(&mut self, protocols: Vec<Protocol>) {
+        self.protocols = copied(protocols);
     }
 
     /// A static member that comes back under another id, with what `request` tells. It keeps its assignment.
@@ -50,7 +68,7 @@ impl Member {
             id,
             rebalance_timeout_ms: request.rebalance_timeout_ms,
             session_timeout_ms: request.session_timeout_ms,
-            protocols: request.protocols.clone(),
+            protocols: copied(request.protocols.clone()),
             awaiting_join: None,
             awaiting_sync: None,
             is_new: false,
@@ -62,17 +80,17 @@ impl Member {
     pub(super) fn recorded(record: &MemberMetadata, protocol: Option<&ByteString>) -> Self {
         let name = protocol.cloned().unwrap_or_default();
         Self {
-            id: record.member_id.clone(),
-            instance: record.group_instance_id.clone(),
-            client_id: record.client_id.clone(),
-            client_host: record.client_host.clone(),
+            id: owned(&record.member_id),
+            instance: record.group_instance_id.as_ref().map(owned),
+            client_id: owned(&record.client_id),
+            client_host: owned(&record.client_host),
             rebalance_timeout_ms: match record.rebalance_timeout {
                 -1 => record.session_timeout,
                 timeout => timeout,
             },
             session_timeout_ms: record.session_timeout,
-            protocols: vec![Protocol { name, metadata: record.subscription.clone() }],
-            assignment: record.assignment.clone(),
+            protocols: copied(vec![Protocol { name, metadata: record.subscription.clone() }]),
+            assignment: Bytes::copy_from_slice(&record.assignment),
             awaiting_join: None,
             awaiting_sync: None,
             is_new: false,

@@ -8,12 +8,13 @@ use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp,
 
 use super::Turn;
 use super::classic::{ClassicGroup, State};
+use super::member::owned;
 use super::record::GroupRecord;
 use super::request::{
     CommitOffsets, DeleteOffsets, DeletedOffsets, FetchOffsets, PartitionCommit, PartitionOffset,
     TopicCommit, TopicErrors, TopicOffsets,
 };
-use super::settings::GROUPS_MAX;
+use super::settings::{GROUPS_MAX, NAME_BYTES_MAX};
 
 /// An offset as the log has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl From<&OffsetCommitValue> for Committed {
         Self {
             offset: Offset(value.offset),
             leader_epoch: LeaderEpoch(value.leader_epoch),
-            metadata: value.metadata.clone(),
+            metadata: owned(&value.metadata),
             committed_at: Timestamp(value.commit_timestamp),
             expires_at: Some(Timestamp(value.expire_timestamp)).filter(|at| at.0 >= 0),
             topic_id: TopicId(value.topic_id),
@@ -51,8 +52,15 @@ pub(super) struct Offsets {
 
 impl Offsets {
     pub(super) fn put(&mut self, key: &OffsetCommitKey, value: &OffsetCommitValue) {
-        let topics = self.groups.entry(key.group.clone()).or_default();
-        topics.entry(key.topic.clone()).or_default().insert(key.partition, value.into());
+        let topics = match self.groups.get_mut(&key.group) {
+            Some(topics) => topics,
+            None => self.groups.entry(owned(&key.group)).or_default(),
+        };
+        let partitions = match topics.get_mut(&key.topic) {
+            Some(partitions) => partitions,
+            None => topics.entry(owned(&key.topic)).or_default(),
+        };
+        partitions.insert(key.partition, value.into());
     }
 
     pub(super) fn remove(&mut self, key: &OffsetCommitKey) {
@@ -188,6 +196,9 @@ pub(super) fn commit(
     turn: &mut Turn<'_>,
     request: CommitOffsets,
 ) -> Result<Vec<TopicErrors>, ErrorCode> {
+    if request.caller.group.len() > NAME_BYTES_MAX {
+        return Err(ErrorCode::InvalidGroupId);
+    }
     turn.foreign.check_commit(&request.caller.group, request.caller.generation, turn.now)?;
     match groups.get(&request.caller.group) {
         Some(group) => {
@@ -266,5 +277,7 @@ fn value(
 
 /// The limit counts UTF-16 units, as Kafka does in spite of the key's name.
 fn is_too_large(metadata: Option<&ByteString>, max: usize) -> bool {
-    metadata.is_some_and(|metadata| metadata.len() > max && metadata.encode_utf16().count() > max)
+    metadata.is_some_and(|metadata| {
+        metadata.len() > NAME_BYTES_MAX || metadata.len() > max && metadata.encode_utf16().count() > max
+    })
 }

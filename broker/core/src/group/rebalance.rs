@@ -29,7 +29,7 @@ impl ClassicGroup {
     /// Takes what a member tells anew, parks its request and lets the group rebalance.
     pub(super) fn rejoin(&mut self, turn: &mut Turn<'_>, ticket: Ticket, request: JoinGroup) {
         if let Some(member) = self.members.get_mut(&request.member) {
-            member.protocols = request.protocols;
+            member.learn(request.protocols);
             member.rebalance_timeout_ms = request.rebalance_timeout_ms;
             member.session_timeout_ms = request.session_timeout_ms;
             if let Some(superseded) = member.awaiting_join.replace(ticket) {
@@ -69,7 +69,7 @@ impl ClassicGroup {
     /// The group is new: give its members time to arrive together.
     fn delay_initial(&mut self, turn: &mut Turn<'_>) {
         let delay_ms = turn.settings.group_initial_rebalance_delay_ms;
-        let remaining_ms = (self.rebalance_timeout_ms() - delay_ms).max(0);
+        let remaining_ms = self.rebalance_timeout_ms().saturating_sub(delay_ms).max(0);
         self.initial = Some(InitialDelay { delay_ms, remaining_ms, member_added: false });
         turn.deadlines.set(Timer::Join(self.id.clone()), turn.after_ms(delay_ms));
     }

@@ -15,6 +15,10 @@ pub(super) const PROTOCOLS_MAX: usize = 100;
 /// How long members of groups that are not built may still be alive after a load: the longest session that Kafka's defaults
 /// allow them.
 pub(super) const FOREIGN_SESSION_MS_MAX: i64 = 60_000;
+/// Bytes of a name that goes into a record, whose lengths have 16 bits. Longer ones would be cut off, and mean another.
+pub(super) const NAME_BYTES_MAX: usize = i16::MAX as usize;
+/// Bytes of the name that a member id begins with; the rest is an id of 36 characters after a dash.
+pub(super) const MEMBER_NAME_BYTES_MAX: usize = NAME_BYTES_MAX - 37;
 /// Tombstones that one search for expired offsets writes; it goes on after [`EXPIRY_PAUSE_MS`].
 pub(super) const EXPIRED_PER_TURN_MAX: usize = 5_000;
 /// Pause before a search that stopped at its limit goes on.

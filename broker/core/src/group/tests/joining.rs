@@ -231,3 +231,80 @@ fn member_with_more_assignors_than_anybody_has_is_refused() {
     };
     assert_eq!((refused.error, world.state()), (ErrorCode::InconsistentGroupProtocol, "Dead"));
 }
+
+#[test]
+fn names_that_a_record_cannot_hold_are_refused() {
+    let long = || ByteString::from("x".repeat(i16::MAX as usize + 1));
+    let mut world = World::new();
+    assert_eq!(refused(&mut world, JoinGroup { group: long(), ..join("a") }), ErrorCode::InvalidGroupId);
+    let named = JoinGroup { instance: Some(long()), ..join("a") };
+    assert_eq!(refused(&mut world, named), ErrorCode::InvalidRequest);
+    let of_type = JoinGroup { protocol_type: long(), ..join("a") };
+    assert_eq!(refused(&mut world, of_type), ErrorCode::InconsistentGroupProtocol);
+    let protocols = vec![Protocol { name: long(), metadata: Bytes::new() }];
+    let unnamed = JoinGroup { protocols, ..join("a") };
+    assert_eq!(refused(&mut world, unnamed), ErrorCode::InconsistentGroupProtocol);
+    let longest = JoinGroup { client_id: "x".repeat(i16::MAX as usize).into(), ..join("a") };
+    let Reply::Join(Err(told)) = world.ask(Request::Join(longest)) else { panic!("an id is required") };
+    assert_eq!((told.error, told.member.len()), (ErrorCode::MemberIdRequired, i16::MAX as usize));
+}
+
+#[test]
+fn any_rebalance_timeout_is_taken() {
+    for rebalance_timeout_ms in [i32::MIN, -1, 0, i32::MAX] {
+        let mut world = World::new();
+        let request = JoinGroup { rebalance_timeout_ms, requires_known_member: false, ..join("a") };
+        let ticket = world.send(Request::Join(request));
+        world.pass_ms(DELAY_MS * 2);
+        assert_eq!(world.joined(ticket).generation, 1);
+    }
+}
+
+#[test]
+fn group_keeps_no_part_of_a_request() {
+    let frame = Bytes::from(b"group client instance range metadata consumer".to_vec());
+    let part = |range: std::ops::Range<usize>| frame.slice(range);
+    let text = |range| ByteString::try_from(part(range)).unwrap();
+    let mut world = World::new();
+    let request = JoinGroup {
+        group: text(0..5),
+        client_id: text(6..12),
+        instance: Some(text(13..21)),
+        protocols: vec![Protocol { name: text(22..27), metadata: part(28..36) }],
+        protocol_type: text(37..45),
+        ..join("a")
+    };
+    world.ask(Request::Commit(CommitOffsets {
+        caller: Caller { group: text(0..5), generation: -1, ..Caller::default() },
+        retention_time_ms: -1,
+        names_unknown_groups: true,
+        topics: vec![TopicCommit {
+            name: text(6..12),
+            id: topic_id(),
+            partitions: vec![PartitionCommit {
+                index: PartitionIndex(0),
+                offset: Offset(1),
+                leader_epoch: LeaderEpoch(0),
+                metadata: Some(text(28..36)),
+            }],
+        }],
+    }));
+    let ticket = world.send(Request::Join(request));
+    world.pass_ms(DELAY_MS * 2);
+    let joined = world.joined(ticket);
+    world.ask(Request::Sync(SyncGroup {
+        caller: Caller {
+            group: text(0..5),
+            member: joined.member.clone(),
+            instance: Some(text(13..21)),
+            generation: joined.generation,
+        },
+        protocol_type: None,
+        protocol: None,
+        assignments: vec![(joined.member, part(28..36))],
+    }));
+    world.inbox.clear();
+    world.log.clear();
+    assert_eq!(world.coordinator.groups["group"].members.len(), 1);
+    assert!(frame.is_unique());
+}

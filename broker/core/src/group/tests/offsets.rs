@@ -253,3 +253,17 @@ fn offsets_of_a_group_of_another_kind_wait_for_its_members() {
     }));
     assert_eq!(delete_offsets(&mut world, "truck_gps", &[0]), Err(ErrorCode::NonEmptyGroup));
 }
+
+#[test]
+fn names_that_a_record_cannot_hold_are_not_committed() {
+    let long = || ByteString::from("x".repeat(i16::MAX as usize + 1));
+    let mut world =
+        World::with(GroupSettings { offset_metadata_max_bytes: usize::MAX, ..GroupSettings::default() });
+    let nobody = |group| Caller { group, generation: -1, ..Caller::default() };
+    let refused = world.ask(commit(nobody(long()), 7));
+    assert_eq!(refused, Reply::Commit(Err(ErrorCode::InvalidGroupId)));
+    let Reply::Commit(Ok(topics)) = world.ask(commit_with(nobody(GROUP.into()), 7, Some(long()))) else {
+        panic!("judged by partition")
+    };
+    assert_eq!(topics[0].partitions, [(PartitionIndex(0), ErrorCode::OffsetMetadataTooLarge)]);
+}
