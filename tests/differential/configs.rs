@@ -24,7 +24,8 @@ const TOPIC_ENTRIES: &[(&str, &[&str])] = &[
     ("retention.bytes", &["-1", "1073741824"]),
     ("segment.bytes", &["1048576", "1073741824"]),
     ("segment.ms", &["604800000", "1"]),
-    ("segment.index.bytes", &["10485760", "4"]),
+    // With an index of 4 bytes a partition of Apache Kafka never gets its leader.
+    ("segment.index.bytes", &["10485760", "4096"]),
     ("flush.messages", &["1", "9223372036854775807"]),
     ("unclean.leader.election.enable", &["true", "false", "TRUE", " false"]),
     ("preallocate", &["false"]),

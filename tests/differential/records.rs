@@ -206,6 +206,9 @@ pub(crate) fn tidy_fetched(side: &Side, response: &mut FetchResponse) {
         topic.partitions.sort_by_key(|partition| (partition.partition_index, partition.error_code));
         for partition in &mut topic.partitions {
             partition.records = partition.records.take().map(|records| described(records).into());
+            // Apache Kafka says null where a batch does not fit.
+            let has_none = partition.aborted_transactions.as_ref().is_some_and(Vec::is_empty);
+            partition.aborted_transactions.take_if(|_| has_none && partition.error_code == 0);
         }
     }
 }
@@ -239,6 +242,7 @@ fn described(records: Records) -> Bytes {
 pub(crate) fn delete(lockstep: &mut Lockstep, dice: &mut Dice) {
     let topic = |dice: &mut Dice, name: &str| DeleteRecordsTopic {
         name: name.into(),
+        // Of a partition that is named twice Apache Kafka takes the last offset alone.
         partitions: partitions(dice)
             .into_iter()
             .map(|partition_index| {

@@ -64,7 +64,7 @@ pub(crate) fn create(lockstep: &mut Lockstep, dice: &mut Dice) {
 fn creatable(dice: &mut Dice) -> CreatableTopic {
     let mut topic = CreatableTopic {
         name: any_name(dice).into(),
-        num_partitions: dice.mostly(&[1, 2, 3, -1], &[0, -2, i32::MIN, 10_001, i32::MAX]),
+        num_partitions: dice.mostly(&[1, 2, 3, -1], &[0, -2, i32::MIN, 10_001, 1_000_000]),
         replication_factor: dice.mostly(&[1, -1], &[0, -2, 2, i16::MAX, i16::MIN]),
         assignments: Vec::new(),
         configs: Vec::new(),
@@ -194,7 +194,7 @@ pub(crate) fn describe_partitions(lockstep: &mut Lockstep, dice: &mut Dice) {
         response_partition_limit: dice.mostly(&[1, 2, 5, 2000], &[0, -1, i32::MAX, i32::MIN]),
         cursor: dice.percent(30).then(|| RequestCursor {
             topic_name: any_name(dice).into(),
-            partition_index: dice.mostly(&[0, 1, 2], &[-1, 9, i32::MAX, i32::MIN]),
+            partition_index: dice.mostly(&[0, 1, 2], &[-1, 9, 1_000_000, i32::MIN]),
         }),
     };
     lockstep.ask(dice, Effect::Reads, make, |_, _| {});

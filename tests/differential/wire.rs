@@ -21,6 +21,7 @@ pub(crate) fn unserved(lockstep: &mut Lockstep, dice: &mut Dice) {
     };
     let body: Vec<u8> = dice.several(40, |dice| dice.between(0, 255) as u8);
     let request = frame::raw_request(key, version, &body);
+    *lockstep.sent.entry("unserved").or_default() += 1;
     let [theirs, ours] = [&mut lockstep.theirs, &mut lockstep.ours].map(|side| side.exchange_raw(&request));
     let request = format!("key {key} version {version} {body:?}");
     lockstep.judge(&Exchange { api: "unserved", version, request, answers: (theirs, ours) });
