@@ -1,5 +1,6 @@
-//! Decompresses a zstd block a buffer at a time. A context costs more to make than a small batch to decompress, so each
-//! thread keeps the last one, unless a block made it large.
+//! Decompresses a zstd block: at once where the buffer holds all of it, else a buffer at a time. The latter needs a window
+//! of its own, 2 MiB for what most producers send, and a copy out of it. A context costs more to make than a small batch
+//! to decompress, so each thread keeps the last one, unless a block made it large.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
@@ -8,8 +9,8 @@ use bytes::Bytes;
 use zstd::zstd_safe::{DCtx, InBuffer, OutBuffer, ResetDirective, get_error_name};
 
 /// Decompressed bytes held at a time.
-const BUFFER_BYTES: usize = 32 * 1024;
-/// A context above this size is not kept. Producers' windows are about as large as their batches.
+const BUFFER_BYTES: usize = 256 * 1024;
+/// A context above this size is not kept.
 const KEPT_CONTEXT_BYTES_MAX: usize = 512 * 1024;
 
 thread_local! {
@@ -18,7 +19,7 @@ thread_local! {
 
 struct Working {
     context: DCtx<'static>,
-    buffer: [u8; BUFFER_BYTES],
+    buffer: Vec<u8>,
 }
 
 /// A reader over the decompressed block.
@@ -42,7 +43,7 @@ impl ZstdReader {
             Some(working) => working,
             None => {
                 let context = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
-                Box::new(Working { context, buffer: [0; BUFFER_BYTES] })
+                Box::new(Working { context, buffer: vec![0; BUFFER_BYTES] })
             }
         };
         Ok(Self { working: Some(working), block, taken: 0, filled: 0, consumed: 0, is_open: true })
@@ -52,6 +53,14 @@ impl ZstdReader {
     fn refill(&mut self) -> io::Result<()> {
         let Some(working) = &mut self.working else { return Ok(()) };
         (self.filled, self.consumed) = (0, 0);
+        if self.taken == 0 && (1..=BUFFER_BYTES).contains(&self.block.len()) {
+            // What fails is larger than the buffer, or broken: the slower way tells which.
+            if let Ok(filled) = working.context.decompress(&mut working.buffer[..], &self.block) {
+                (self.filled, self.taken, self.is_open) = (filled, self.block.len(), false);
+                return Ok(());
+            }
+            working.context.reset(ResetDirective::SessionOnly).map_err(broken)?;
+        }
         while self.filled == 0 && (self.taken < self.block.len() || self.is_open) {
             let mut output = OutBuffer::around(&mut working.buffer[..]);
             let mut input = InBuffer::around(&self.block[self.taken..]);
@@ -77,7 +86,7 @@ impl BufRead for ZstdReader {
         if self.consumed == self.filled {
             self.refill()?;
         }
-        let buffer = self.working.as_ref().map_or(&[][..], |working| &working.buffer);
+        let buffer = self.working.as_ref().map_or(&[][..], |working| &working.buffer[..]);
         Ok(&buffer[self.consumed..self.filled])
     }
 
