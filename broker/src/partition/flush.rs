@@ -28,7 +28,12 @@ impl Partition {
             Ok(progress) if progress.has_failed => return Err(ErrorCode::KafkaStorageError),
             _ => return Err(ErrorCode::NotLeaderOrFollower),
         }
-        let enough = self.lock().has_enough_in_sync(min_insync_replicas(&self.config.load()));
+        let state = self.lock();
+        // Resigned since, as when the topic is deleted.
+        if !state.is_leader() {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
+        let enough = state.has_enough_in_sync(min_insync_replicas(&self.config.load()));
         if enough { Ok(()) } else { Err(ErrorCode::NotEnoughReplicasAfterAppend) }
     }
 

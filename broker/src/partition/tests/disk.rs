@@ -217,3 +217,11 @@ fn retry_of_a_deleted_record_is_a_duplicate_after_a_crash() {
     assert_eq!(again.log_start_offset(), Offset(1));
     assert_eq!(append(&again, 0, "value").unwrap().base_offset, Offset(0));
 }
+
+#[test]
+fn who_waits_for_a_partition_that_is_deleted_hears_that_nobody_leads_it() {
+    let partition = mk_partition(&MemDisk::new(), |_| {});
+    let appended = append(&partition, 0, "value").unwrap();
+    partition.retire(|_| ());
+    assert_eq!(partition.committed(&appended).now_or_never(), Some(Err(ErrorCode::NotLeaderOrFollower)));
+}
