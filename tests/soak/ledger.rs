@@ -1,6 +1,6 @@
 //! What one partition must hold: which records were sent to it, which of them were acknowledged, and which may be gone.
 //!
-//! A batch that was sent is in doubt until it is acknowledged, refused, or found in the log. What is in doubt may be
+//! A batch that was sent is in doubt until it is acknowledged or found in the log. What is in doubt may be
 //! there once, as a whole; a producer that tries again gets the offset at which it lies. A record that may rightly be
 //! gone, and is, is forgotten: it must not come back.
 
@@ -122,13 +122,6 @@ impl Ledger {
             Some(found) => assert_eq!(found, base, "acknowledged elsewhere than it was found"),
             None => state.settle(ticket, base),
         }
-    }
-
-    /// The broker did not take the batch and will not.
-    pub(crate) fn refuse(&self, ticket: Ticket) {
-        let mut state = self.lock();
-        assert!(!state.found.contains_key(&ticket), "refused, but it was found");
-        state.drop_doubt(ticket);
     }
 
     /// Records below `offset` are about to be deleted.

@@ -137,7 +137,8 @@ impl Writer {
                 ledger.acknowledge(ticket, base);
                 scene.events.count(Event::Acknowledged);
             }
-            Verdict::Gone | Verdict::TooEarly => ledger.refuse(ticket),
+            // A leader that resigns may have appended it.
+            Verdict::Gone | Verdict::TooEarly => {}
         }
         Ok(())
     }
