@@ -19,7 +19,7 @@ use milena_protocol::messages::metadata_records::{
     AbortTransactionRecord, BeginTransactionRecord, EndTransactionRecord, FeatureLevelRecord, MetadataRecord,
 };
 use milena_protocol::{Offset, Timestamp, Uuid};
-use milena_storage::Disk;
+use milena_storage::{Disk, StorageError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::election_file::ElectionFile;
@@ -160,14 +160,16 @@ impl Worker {
                     None => return self.log.close(),
                 },
                 () = until(due) => {
-                    let contents = self.log.begin_snapshot(&self.loader, now())?;
-                    snapshot.begin(self.disk.clone(), self.dir.metadata.clone(), contents);
+                    let contents = unless_full(self.log.begin_snapshot(&self.loader, now()))?;
+                    if let Some(contents) = contents {
+                        snapshot.begin(self.disk.clone(), self.dir.metadata.clone(), contents);
+                    }
                 }
                 Some(written) = snapshot.end() => {
                     self.log.snapshots.written(written);
-                    self.log.clean(now())?;
+                    unless_full(self.log.clean(now()))?;
                 }
-                _ = cleaning.tick() => self.log.clean(now())?,
+                _ = cleaning.tick() => drop(unless_full(self.log.clean(now()))?),
             }
         }
     }
@@ -312,6 +314,21 @@ fn first_records(disk: &dyn Disk, dir: &LogDir) -> anyhow::Result<Vec<MetadataRe
     Ok(records)
 }
 
+/// `None` where the disk is full: the log is whole, and what was to be done beside it is tried again later.
+fn unless_full<T>(done: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if error.downcast_ref::<StorageError>().is_some_and(StorageError::is_full) => {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "metadata log is neither snapshotted nor cut meanwhile"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Resolves at `deadline`; never without one.
 async fn until(deadline: Option<Timestamp>) {
     match deadline {
@@ -326,4 +343,46 @@ async fn until(deadline: Option<Timestamp>) {
 pub(super) fn now() -> Timestamp {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use milena_core::config::Properties;
+    use milena_protocol::LeaderEpoch;
+    use milena_protocol::messages::metadata_records::NoOpRecord;
+    use milena_storage::{Call, MemDisk, Survival};
+
+    use super::*;
+
+    fn open(disk: MemDisk) -> MetadataLog {
+        MetadataLog::open(Arc::new(disk), Path::new("/memory"), &Properties::default(), Timestamp(1)).unwrap()
+    }
+
+    fn append(log: &mut MetadataLog) {
+        log.append_records(&[NoOpRecord {}.into()], LeaderEpoch(1), Timestamp(2)).unwrap();
+        log.flush(Timestamp(2)).unwrap();
+    }
+
+    #[test]
+    fn full_disk_puts_a_snapshot_off_and_leaves_the_log_whole() {
+        let disk = MemDisk::new();
+        disk.create_dir_all(Path::new("/memory")).unwrap();
+        let mut log = open(disk.clone());
+        append(&mut log);
+        let begin = |log: &mut MetadataLog, errno| {
+            disk.refuse(Call::Open, errno);
+            let begun = unless_full(log.begin_snapshot(&MetadataLoader::default(), Timestamp(3)));
+            disk.refuse(Call::Open, None);
+            begun.map(|contents| contents.is_some())
+        };
+        assert!(!begin(&mut log, Some(28)).unwrap(), "no space left on device");
+        append(&mut log);
+        assert!(begin(&mut log, Some(5)).is_err(), "an input/output error is not to be waited out");
+        append(&mut log);
+        assert!(begin(&mut log, None).unwrap());
+        let mut log = open(disk.crash(Survival::None));
+        assert_eq!(log.replay().unwrap().current().next_offset(), Offset(3));
+    }
 }
