@@ -4,6 +4,7 @@
 //! - An unknown group, and one of another type, is Dead, from version 6 on with GROUP_ID_NOT_FOUND (KIP-1043).
 //! - Version 3 may ask for the operations allowed on each group (KIP-430), version 4 shows group instance ids.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytestring::ByteString;
@@ -22,7 +23,9 @@ pub(crate) async fn handle(
     request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
     let mut groups = Vec::with_capacity(request.groups.len());
-    for id in request.groups {
+    // A few bytes of request ask for many of response, so what is asked twice is answered once.
+    let mut seen = BTreeSet::new();
+    for id in request.groups.into_iter().filter(|id| seen.insert(id.clone())) {
         let mut group = describe(broker, context, id).await;
         if request.include_authorized_operations && group.error_code == ErrorCode::None.code() {
             group.authorized_operations = authorized_operations::GROUP;

@@ -6,6 +6,7 @@
 //! - The last sequence is -1 where the producer has no batch in its epoch. There are no transactions yet: coordinator
 //!   epoch and transaction start are -1.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use milena_core::metadata::topic_name;
@@ -26,7 +27,10 @@ pub(crate) async fn handle(
     _context: &RequestContext,
     request: DescribeProducersRequest,
 ) -> DescribeProducersResponse {
-    let topic = |topic: TopicRequest| {
+    // A few bytes of request ask for many of response, so what is asked twice is answered once.
+    let mut seen = BTreeSet::new();
+    let topic = |mut topic: TopicRequest| {
+        topic.partition_indexes.retain(|index| seen.insert((topic.name.clone(), *index)));
         let refusal = check(broker, &topic.name).err();
         let partition = |index: &i32| match &refusal {
             Some((code, message)) => {

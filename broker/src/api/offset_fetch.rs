@@ -9,9 +9,11 @@
 //! Version 1 has no error of the whole; it stands in each partition. Version 5 brings the leader epoch (KIP-320), 9
 //! the member epoch of KIP-848, 10 names topics by id.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytestring::ByteString;
+use futures::{StreamExt as _, stream};
 use milena_core::group::{FetchOffsets, Reply, Request, TopicOffsets};
 use milena_protocol::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponse,
@@ -24,6 +26,8 @@ use crate::broker::{Broker, RequestContext};
 
 /// The first version with a list of groups.
 const BATCH_VERSION: i16 = 8;
+/// Groups of one request that coordinators are asked about at the same time.
+const GROUPS_AT_ONCE: usize = 64;
 
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
@@ -31,8 +35,12 @@ pub(crate) async fn handle(
     request: OffsetFetchRequest,
 ) -> OffsetFetchResponse {
     if context.version >= BATCH_VERSION {
-        let groups = request.groups.into_iter().map(|group| fetch(broker, context, group));
-        return OffsetFetchResponse { groups: futures::future::join_all(groups).await, ..Default::default() };
+        let mut seen = BTreeSet::new();
+        let mut groups = request.groups;
+        groups.retain(|group| seen.insert(group.group_id.clone()));
+        let fetched =
+            stream::iter(groups).map(|group| fetch(broker, context, group)).buffered(GROUPS_AT_ONCE);
+        return OffsetFetchResponse { groups: fetched.collect().await, ..Default::default() };
     }
     let topics = request.topics.map(|topics| {
         let topic = |topic: milena_protocol::messages::offset_fetch::OffsetFetchRequestTopic| {
@@ -86,7 +94,10 @@ fn resolve(
 ) -> (Asked, Vec<OffsetFetchResponseTopics>) {
     let Some(topics) = topics else { return (None, Vec::new()) };
     let (image, mut asked, mut unknown) = (broker.image(), Vec::with_capacity(topics.len()), Vec::new());
-    for topic in topics {
+    let mut seen = BTreeSet::new();
+    for mut topic in topics {
+        let (name, id) = (topic.name.clone(), topic.topic_id);
+        topic.partition_indexes.retain(|index| seen.insert((name.clone(), id, *index)));
         let name = match context.version {
             10.. => image.topic_by_id(TopicId(topic.topic_id)).map(|topic| topic.name.clone()),
             _ => Some(topic.name.clone()),

@@ -48,6 +48,9 @@ impl Controller {
                 self.grow(topic)
             };
             results.push((topic.name.clone(), result.map(|new| records.extend(new))));
+            if records.len() > RECORDS_PER_REQUEST_MAX {
+                break;
+            }
         }
         if records.len() > RECORDS_PER_REQUEST_MAX {
             results = topics.iter().map(|topic| (topic.name.clone(), Err(excessive()))).collect();
