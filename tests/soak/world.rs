@@ -114,7 +114,6 @@ const CHANGES: &[(&str, &str, &[&str])] = &[
     ("aged", "segment.jitter.ms", &["0", "5000"]),
     ("flushed", "flush.messages", &["1", "40", "9223372036854775807"]),
     ("flushed", "flush.ms", &["100", "9223372036854775807"]),
-    ("flushed", "preallocate", &["true", "false"]),
 ];
 
 impl Kind {
