@@ -136,7 +136,7 @@ impl MetadataImage {
             return Err(format!("topic {name} has the id of topic {}", record.name));
         }
         let topic = TopicImage {
-            name: record.name.clone(),
+            name: owned(&record.name),
             id: TopicId(record.topic_id),
             partitions: imbl::OrdMap::new(),
         };
@@ -229,10 +229,10 @@ impl MetadataImage {
     fn set_config(&mut self, record: &ConfigRecord) -> Result<(), String> {
         let kind = ResourceType::from_code(record.resource_type)
             .ok_or_else(|| format!("resource type {} is not known", record.resource_type))?;
-        let resource = ConfigResource::new(kind, record.resource_name.clone());
+        let resource = ConfigResource::new(kind, owned(&record.resource_name));
         let mut values = self.configs.get(&resource).cloned().unwrap_or_default();
         match &record.value {
-            Some(value) => values.insert(record.name.clone(), value.clone()),
+            Some(value) => values.insert(owned(&record.name), owned(value)),
             None => values.remove(&record.name),
         };
         if values.is_empty() {
@@ -251,6 +251,11 @@ impl MetadataImage {
             self.features.insert(record.name.clone(), record.feature_level);
         }
     }
+}
+
+/// A copy: the image outlives the request, or the read of the log, that a name would be a slice of.
+fn owned(text: &ByteString) -> ByteString {
+    ByteString::from(&**text)
 }
 
 fn nodes(ids: &[i32]) -> Vec<NodeId> {

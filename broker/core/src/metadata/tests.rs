@@ -192,3 +192,20 @@ fn epochs_wrap_as_those_of_java() {
     let partition = image.partition("a", PartitionIndex(0)).unwrap();
     assert_eq!((partition.leader_epoch.0, partition.partition_epoch), (i32::MIN, i32::MIN));
 }
+
+#[test]
+fn image_keeps_no_part_of_a_request() {
+    let frame = bytes::Bytes::from(b"topic retention.ms 5000".to_vec());
+    let text = |range| bytestring::ByteString::try_from(frame.slice(range)).unwrap();
+    let created = TopicRecord { name: text(0..5), topic_id: TOPIC };
+    let configured = ConfigRecord {
+        resource_type: ResourceType::Topic as i8,
+        resource_name: text(0..5),
+        name: text(6..18),
+        value: Some(text(19..23)),
+    };
+    let image = replay(&[created.into(), configured.into()]);
+    assert!(image.topic("topic").is_some());
+    assert_eq!(image.configs().count(), 1);
+    assert!(frame.is_unique());
+}
