@@ -43,8 +43,12 @@ impl Segments {
 }
 
 /// Does to the files of a log what a loss of power may do to those that a kill left: a batch that is cut off at its end,
-/// or an index of the active segment that is gone. False where the log has nothing to lose.
+/// or an index of the active segment that is gone. False where there is nothing to lose: a stop that was complete before
+/// the kill had synced everything.
 pub(crate) fn damage(data: &Path, dice: &mut Dice) -> bool {
+    if data.join(".kafka_cleanshutdown").exists() {
+        return false;
+    }
     let folders = dump::partitions(data).into_iter();
     let is_whole = |folder: &PathBuf| !is_stray(folder) && !is_half_compacted(folder) && has_log(folder);
     let folders: Vec<_> = folders.filter(is_whole).collect();
