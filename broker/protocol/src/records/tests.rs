@@ -154,6 +154,18 @@ fn timestamps_beyond_the_limits_are_refused() {
 }
 
 #[test]
+fn timestamps_so_early_that_they_turn_around_are_refused() {
+    let mut builder = BatchBuilder::default();
+    builder.push(NewRecord {
+        timestamp: Timestamp(i64::MIN + 10),
+        value: Some(b"v"),
+        ..NewRecord::default()
+    });
+    let result = validate_produced(builder.build().into_bytes(), &mk_rules(), NOW);
+    assert_eq!(result.unwrap_err().code, ErrorCode::InvalidTimestamp);
+}
+
+#[test]
 fn absent_max_timestamp_is_computed() {
     let batch = mk_batch(Compression::None, &["a", "b"]).with_max_timestamp(Timestamp(-1), false);
     let valid = validate_produced(batch.bytes().clone(), &mk_rules(), NOW).unwrap();

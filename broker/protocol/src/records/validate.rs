@@ -255,8 +255,9 @@ impl Judge<'_> {
         if let TimestampRule::CreateTime { before_max_ms, after_max_ms } = self.rules.timestamps
             && timestamp.0 != -1
         {
-            let age_ms = self.now.0.saturating_sub(timestamp.0);
-            return (age_ms > before_max_ms || age_ms.saturating_neg() > after_max_ms).then(|| {
+            // A difference that overflows turns around, as in Kafka: such a timestamp is far in the future.
+            let age_ms = self.now.0.wrapping_sub(timestamp.0);
+            return (age_ms > before_max_ms || age_ms.wrapping_neg() > after_max_ms).then(|| {
                 let (from, to) =
                     (self.now.0.saturating_sub(before_max_ms), self.now.0.saturating_add(after_max_ms));
                 format!(
