@@ -158,6 +158,8 @@ pub(crate) fn describe(lockstep: &mut Lockstep, dice: &mut Dice) {
     };
     lockstep.ask(dice, Effect::Reads, make, |side, response| {
         response.groups.sort_by(|a, b| a.group_id.cmp(&b.group_id));
+        // What is named twice we answer once.
+        response.groups.dedup_by(|later, group| later.group_id == group.group_id);
         for group in &mut response.groups {
             group.members.sort_by_cached_key(|member| side.common_name(&member.member_id));
         }
@@ -285,16 +287,33 @@ pub(crate) fn offsets(lockstep: &mut Lockstep, dice: &mut Dice) {
     };
     lockstep.ask(dice, Effect::Reads, make, |side, response| {
         response.topics.sort_by(|a, b| a.name.cmp(&b.name));
+        // What is named twice we answer once.
+        response.topics.dedup_by(|later, topic| {
+            let is_same = later.name == topic.name;
+            if is_same {
+                topic.partitions.append(&mut later.partitions);
+            }
+            is_same
+        });
         for topic in &mut response.topics {
             topic.partitions.sort_by_key(|partition| partition.partition_index);
+            topic.partitions.dedup_by_key(|partition| partition.partition_index);
         }
         response.groups.sort_by(|a, b| a.group_id.cmp(&b.group_id));
         for topics in response.groups.iter_mut().map(|group| &mut group.topics) {
             topics.sort_by_cached_key(|topic| {
                 (topic.name.clone(), side.common_name(&topic.topic_id.to_string()))
             });
+            topics.dedup_by(|later, topic| {
+                let is_same = (&later.name, later.topic_id) == (&topic.name, topic.topic_id);
+                if is_same {
+                    topic.partitions.append(&mut later.partitions);
+                }
+                is_same
+            });
             for topic in topics {
                 topic.partitions.sort_by_key(|partition| partition.partition_index);
+                topic.partitions.dedup_by_key(|partition| partition.partition_index);
             }
         }
     });

@@ -342,6 +342,8 @@ pub(crate) fn describe_producers(lockstep: &mut Lockstep, dice: &mut Dice) {
         response.topics.sort_by(|a, b| a.name.cmp(&b.name));
         for topic in &mut response.topics {
             topic.partitions.sort_by_key(|partition| partition.partition_index);
+            // What is named twice we answer once.
+            topic.partitions.dedup_by_key(|partition| partition.partition_index);
             for partition in &mut topic.partitions {
                 partition.active_producers.sort_by_key(|producer| producer.producer_id);
             }
