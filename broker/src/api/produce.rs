@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use futures::future::join_all;
 use milena_core::metadata::topic_name;
 use milena_protocol::messages::produce::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
@@ -49,15 +48,15 @@ pub(crate) async fn handle(
 ) -> Answer<ProduceResponse> {
     let acks = request.acks;
     let deadline = Instant::now() + Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let tried = append_all(broker, context, request);
+    let mut tried = append_all(broker, context, request);
     if acks == ACKS_NONE {
         return match first_error(&tried) {
             Some(error) => Answer::Close(format!("produce with acks=0 failed: {error}")),
             None => Answer::Silent,
         };
     }
-    let acknowledged = commit_all(tried, acks, deadline).await;
-    Answer::Send(respond(broker, context, acknowledged))
+    commit_all(&mut tried, acks, deadline).await;
+    Answer::Send(respond(broker, context, tried))
 }
 
 /// What became of one partition of the request.
@@ -161,28 +160,22 @@ fn first_error(tried: &[TriedTopic]) -> Option<ErrorCode> {
     partitions.find_map(|tried| tried.result.as_ref().err().map(|rejection| rejection.code))
 }
 
-/// Waits for every append until the deadline: for the in-sync replicas, or for the disk alone.
-async fn commit_all(tried: Vec<TriedTopic>, acks: i16, deadline: Instant) -> Vec<TriedTopic> {
-    let commit_topic = async |topic: TriedTopic| {
-        let partitions =
-            join_all(topic.partitions.into_iter().map(|tried| commit(tried, acks, deadline))).await;
-        TriedTopic { partitions, ..topic }
-    };
-    join_all(tried.into_iter().map(commit_topic)).await
-}
-
-async fn commit(tried: Tried, acks: i16, deadline: Instant) -> Tried {
-    let (Some(partition), Ok(appended)) = (&tried.partition, &tried.result) else { return tried };
-    let refused = |code: ErrorCode| Err(Rejection::new(code, ""));
-    let settled = async {
-        if acks == ACKS_ALL { partition.committed(appended).await } else { partition.durable(appended).await }
-    };
-    let result = match timeout_at(deadline, settled).await {
-        Ok(Ok(())) => Ok(*appended),
-        Ok(Err(code)) => refused(code),
-        Err(_) => refused(ErrorCode::RequestTimedOut),
-    };
-    Tried { result, ..tried }
+/// Waits for every append until the deadline: for the in-sync replicas, or for the disk alone. One after the other is
+/// as soon as all at once, as none is answered before the last.
+async fn commit_all(tried: &mut [TriedTopic], acks: i16, deadline: Instant) {
+    for tried in tried.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        let (Some(partition), Ok(appended)) = (&tried.partition, &tried.result) else { continue };
+        let settled = async {
+            if acks == ACKS_ALL {
+                partition.committed(appended).await
+            } else {
+                partition.durable(appended).await
+            }
+        };
+        if let Err(code) = timeout_at(deadline, settled).await.unwrap_or(Err(ErrorCode::RequestTimedOut)) {
+            tried.result = Err(Rejection::new(code, ""));
+        }
+    }
 }
 
 fn respond(broker: &Broker, context: &RequestContext, tried: Vec<TriedTopic>) -> ProduceResponse {
