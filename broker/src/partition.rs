@@ -6,7 +6,7 @@
 //!
 //! Invariant: the log holds what the state says; where the disk refuses an append neither changes.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -89,6 +89,8 @@ pub(crate) struct Partition {
     producer_count: AtomicUsize,
     /// When everything was durable last, in milliseconds.
     flushed_at: AtomicI64,
+    /// What a crash would have made the next start read, as of the last look.
+    unchecked_bytes: AtomicU32,
     /// The folder's name may belong to another log by now. Held while files come and go by name, appends excepted.
     is_retired: Mutex<bool>,
     compaction: compact::Compaction,

@@ -1,7 +1,7 @@
 //! A partition's beginning and end: open its log, bring back its producers, flush and close it, clean it up.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -38,7 +38,8 @@ pub(crate) struct Opened<'a> {
     pub(crate) has_topic_id: bool,
 }
 
-/// Bytes of a log's active segment from which on a checkpoint syncs it, so that a crash makes the next start read less.
+/// Bytes of a log's active segment from which on a checkpoint syncs it, so that a crash makes the next start read less. A
+/// log that grew by as much since the last checkpoint is left alone: producers would wait for the disk meanwhile.
 const CHECKPOINT_BYTES: u32 = 16 << 20;
 
 impl Partition {
@@ -83,6 +84,7 @@ impl Partition {
             progress: watch::Sender::new(progress),
             producer_count: AtomicUsize::new(0),
             flushed_at: AtomicI64::new(now.0),
+            unchecked_bytes: AtomicU32::new(0),
             is_retired: Mutex::new(false),
             compaction: Compaction::default(),
         })
@@ -110,9 +112,13 @@ impl Partition {
         self.log.finished();
     }
 
-    /// Moves the recovery point to the end where it fell far behind.
+    /// Moves the recovery point to the end where it fell far behind and the log has come to rest.
     pub(crate) fn checkpoint_if_far(&self) -> Result<(), StorageError> {
-        if self.log.unchecked_bytes() < CHECKPOINT_BYTES {
+        let unchecked = self.log.unchecked_bytes();
+        let before = self.unchecked_bytes.swap(unchecked, Ordering::Relaxed);
+        // There is less where a new segment was begun.
+        let grown = unchecked.checked_sub(before).unwrap_or(unchecked);
+        if unchecked < CHECKPOINT_BYTES || grown >= CHECKPOINT_BYTES {
             return Ok(());
         }
         let is_retired = self.is_retired.lock().unwrap_or_else(PoisonError::into_inner);

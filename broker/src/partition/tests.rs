@@ -184,6 +184,17 @@ fn retention_follows_the_topics_configuration() {
 }
 
 #[test]
+fn checkpoint_leaves_a_log_alone_that_grows_fast() {
+    let partition = mk_partition(&MemDisk::new(), |config| config.max_message_bytes = 32 << 20);
+    produce(&partition, 0, &["x".repeat(17 << 20).as_str()]).unwrap();
+    partition.checkpoint_if_far().unwrap();
+    assert_eq!(partition.log.recovery_point(), Offset(0));
+    produce(&partition, 1, &["little"]).unwrap();
+    partition.checkpoint_if_far().unwrap();
+    assert_eq!(partition.log.recovery_point(), Offset(2));
+}
+
+#[test]
 fn epochs_end_where_the_next_one_begins_written_to_or_not() {
     let partition = mk_partition(&MemDisk::new(), |_| {});
     let end = |epoch: i32| {

@@ -2,7 +2,7 @@
 //!
 //! | the batch has | the answer |
 //! |---|---|
-//! | a producer nobody knows | any sequence is accepted: its state may have expired |
+//! | a producer nobody knows | any sequence is accepted: its state may have expired; an epoch below -1 is `INVALID_PRODUCER_EPOCH` |
 //! | an older epoch | `INVALID_PRODUCER_EPOCH` |
 //! | a newer epoch | sequence 0 is accepted, others are `OUT_OF_ORDER_SEQUENCE_NUMBER` |
 //! | the first and last sequence of one of the last five batches | a duplicate: the first try's offset and timestamp |
@@ -158,7 +158,10 @@ impl Producers {
         if !header.has_producer_id() {
             return Ok(Sequenced::Next);
         }
-        let Some(producer) = self.by_id.get(&header.producer_id) else { return Ok(Sequenced::Next) };
+        let Some(producer) = self.by_id.get(&header.producer_id) else {
+            let is_epoch = header.producer_epoch >= ProducerEpoch::NONE;
+            return is_epoch.then_some(Sequenced::Next).ok_or(ErrorCode::InvalidProducerEpoch);
+        };
         if header.producer_epoch < producer.epoch {
             return Err(ErrorCode::InvalidProducerEpoch);
         }

@@ -148,6 +148,7 @@ fn unknown_producer_may_begin_anywhere() {
 #[test]
 fn newer_epoch_begins_at_zero_and_fences_the_older() {
     let mut replica = mk_leader(&[1]);
+    assert_eq!(append(&mut replica, &mk_batch(-253, 3, 2)), Err(ErrorCode::InvalidProducerEpoch));
     append(&mut replica, &mk_batch(0, 0, 2)).unwrap();
     assert_eq!(append(&mut replica, &mk_batch(1, 2, 1)), Err(ErrorCode::OutOfOrderSequenceNumber));
     assert_eq!(append(&mut replica, &mk_batch(1, 0, 1)), Ok((2, false)));
