@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use milena_protocol::messages::create_topics::CreatableTopicConfig;
 use milena_protocol::messages::find_coordinator::FindCoordinatorRequest;
@@ -177,11 +178,13 @@ fn java_clients_write_and_read_a_compacted_topic() {
         ["--bootstrap-server", &bootstrap, "--topic", TOPIC, "--batch-size", "200", "--producer-property"];
     let arguments = [&producer[..], &["linger.ms=0", "--compression-codec", "lz4"], &properties].concat();
     java::tool_with_input("org.apache.kafka.tools.ConsoleProducer", &arguments, &lines).unwrap();
-    let mut written = Contents::new();
-    let active = client.write(BatchBuilder::default(), &[("end", Some("end"))], &mut written);
-    assert_eq!(active, 400);
+    // Younger than what the producer wrote, so that its segment ends.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let end = keyed(BatchBuilder::default(), now as i64 + 60_000, &[("end", Some("end"))]);
+    assert_eq!(client.produce(&end), 400);
+    // One record of each truck, and the end: nothing is left to be cleaned while the consumer reads.
     let few =
-        eventually("a compacted topic", PATIENCE, || Some(client.contents()).filter(|it| it.len() < 60));
+        eventually("a compacted topic", PATIENCE, || Some(client.contents()).filter(|it| it.len() == 7 + 1));
     let consumer = ["--bootstrap-server", &bootstrap, "--topic", TOPIC, "--from-beginning", "--max-messages"];
     let count = few.len().to_string();
     let format = ["print.key=true", "print.offset=true"].map(|it| ["--formatter-property", it]).concat();
