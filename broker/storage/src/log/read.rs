@@ -81,7 +81,15 @@ impl Log {
         timestamp: Timestamp,
         end_offset: Offset,
     ) -> Result<Option<TimestampedOffset>, StorageError> {
-        let start = self.start_offset();
+        self.first_not_older(timestamp, self.start_offset(), end_offset)
+    }
+
+    fn first_not_older(
+        &self,
+        timestamp: Timestamp,
+        start: Offset,
+        end_offset: Offset,
+    ) -> Result<Option<TimestampedOffset>, StorageError> {
         for segment in self.segments.load_full().iter() {
             if segment.end().offset <= start || segment.max_timestamp()? < timestamp {
                 continue;
@@ -93,7 +101,8 @@ impl Log {
         Ok(None)
     }
 
-    /// The first record with the largest timestamp of the log.
+    /// The first record with the largest timestamp of the log, be it a deleted one whose segment is still there (as Apache
+    /// Kafka).
     ///
     /// # Errors
     /// Of the disk; `Corrupt`.
@@ -105,7 +114,7 @@ impl Log {
         for segment in self.segments.load_full().iter() {
             max = max.max(segment.max_timestamp()?);
         }
-        if max.0 >= 0 { self.offset_for_timestamp(max, end_offset) } else { Ok(None) }
+        if max.0 >= 0 { self.first_not_older(max, Offset::ZERO, end_offset) } else { Ok(None) }
     }
 }
 

@@ -322,6 +322,9 @@ fn timestamps_are_found_inside_batches() {
     assert_eq!(log.offset_for_timestamp(Timestamp(START + 50), Offset(50)).unwrap(), None);
     assert_eq!(log.offset_for_timestamp(Timestamp(0), Offset(i64::MAX)).unwrap().unwrap().offset, Offset(0));
     assert_eq!(log.offset_of_max_timestamp(Offset(i64::MAX)).unwrap().unwrap().offset, Offset(198));
+    log.advance_start(log.end_offset()).unwrap();
+    assert_eq!(log.offset_for_timestamp(Timestamp(0), Offset(i64::MAX)).unwrap(), None);
+    assert_eq!(log.offset_of_max_timestamp(Offset(i64::MAX)).unwrap().unwrap().offset, Offset(198));
 }
 
 #[test]
