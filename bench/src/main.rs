@@ -12,6 +12,7 @@
 mod floor;
 mod frames;
 mod load;
+mod machine;
 mod report;
 mod rows;
 mod server;
@@ -87,7 +88,7 @@ fn run(wanted: &str, alone: bool, data: PathBuf, fill: u64) -> anyhow::Result<()
             failed.push(*name);
         }
     }
-    println!("{}", bench.report.markdown());
+    println!("{}\n{}", bench.report.markdown(), machine::describe());
     if failed.is_empty() { Ok(()) } else { bail!("rows that failed: {}", failed.join(", ")) }
 }
 
