@@ -183,7 +183,7 @@ impl Inner {
                 recovery_point: recovery_points.get(&key).copied(),
                 start_offset: start_offsets.get(&key).copied(),
                 now: opened,
-                // Without the file nothing tells a loss from an old hole of a compaction, whatever the topic asks for now.
+                // Without the file nothing tells a loss from an old hole of a compaction, whatever its configuration says.
                 may_have_gaps: recovery_points.is_empty() || cleaner_offsets.contains_key(&key),
                 ..Opening::default()
             };
