@@ -18,7 +18,7 @@ use arc_swap::ArcSwap;
 use bytestring::ByteString;
 use milena_core::controller::{ControllerReply, ControllerRequest, Refusal};
 use milena_core::metadata::{MetadataDelta, MetadataImage};
-use milena_protocol::{ErrorCode, NodeId, Offset, Uuid};
+use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, Uuid};
 use milena_storage::Disk;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -54,6 +54,7 @@ struct Shared {
     committed: watch::Receiver<Arc<MetadataImage>>,
     applied: watch::Sender<Offset>,
     image: ArcSwap<MetadataImage>,
+    leader: watch::Receiver<QuorumLeader>,
     failure: watch::Receiver<Option<String>>,
     /// Told to stop: its end is no failure.
     stopping: AtomicBool,
@@ -69,12 +70,29 @@ pub(crate) struct Identity {
     pub(crate) broker_epoch: i64,
 }
 
+/// Who leads the metadata quorum, as far as this node knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct QuorumLeader {
+    /// `None` while nobody is known to lead.
+    pub(crate) id: Option<NodeId>,
+    pub(crate) epoch: LeaderEpoch,
+    /// Where its controller listener is reached.
+    pub(crate) endpoint: Option<(ByteString, u16)>,
+    /// This process leads, and its controller decides.
+    pub(crate) is_local: bool,
+}
+
 /// Starts the quorum's thread and waits until it leads and this broker is registered. The caller has locked the log
 /// directory.
 pub(crate) async fn start(config: Arc<Config>, disk: Arc<dyn Disk>) -> anyhow::Result<QuorumHandle> {
     let (commands, inbox) = mpsc::channel(REQUESTS_MAX);
     let (publish, committed) = watch::channel(Arc::new(MetadataImage::default()));
     let (fail, failure) = watch::channel(None);
+    let local =
+        config.controller_listener().map(|at| (at.advertised_host.as_str().into(), at.advertised_port));
+    let leads =
+        QuorumLeader { id: Some(config.node_id), epoch: LeaderEpoch(0), endpoint: local, is_local: true };
+    let (_, leader) = watch::channel(leads);
     let (ready, started) = oneshot::channel();
     let run = move || {
         let worker = match worker::Worker::open(&config, disk, publish) {
@@ -97,7 +115,8 @@ pub(crate) async fn start(config: Arc<Config>, disk: Arc<dyn Disk>) -> anyhow::R
     let (applied, _) = watch::channel(Offset(0));
     let image = ArcSwap::default();
     let stopping = AtomicBool::new(false);
-    Ok(QuorumHandle(Arc::new(Shared { identity, commands, committed, applied, image, failure, stopping })))
+    let shared = Shared { identity, commands, committed, applied, image, leader, failure, stopping };
+    Ok(QuorumHandle(Arc::new(shared)))
 }
 
 fn run(worker: worker::Worker, inbox: mpsc::Receiver<Command>) -> anyhow::Result<()> {
@@ -115,6 +134,12 @@ impl QuorumHandle {
     /// Who this process is.
     pub(crate) fn identity(&self) -> &Identity {
         &self.0.identity
+    }
+
+    /// Who leads the quorum, and every change of it.
+    #[allow(dead_code, reason = "the way to controllers of other processes follows it")]
+    pub(crate) fn leader(&self) -> watch::Receiver<QuorumLeader> {
+        self.0.leader.clone()
     }
 
     /// The newest image that this broker has acted on.
