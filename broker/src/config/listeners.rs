@@ -40,8 +40,18 @@ struct Address<'a> {
     port: u16,
 }
 
-pub(super) fn parse(properties: &Properties, is_sample: bool) -> anyhow::Result<Vec<Listener>> {
-    let controllers = names(&properties.list(&quorum::CONTROLLER_LISTENER_NAMES));
+/// `as_voter` is where the configuration says that this node is reached by other voters: the first controller listener
+/// is told so if nothing else says where it is.
+pub(super) fn parse(
+    properties: &Properties,
+    as_voter: Option<(&str, u16)>,
+    is_sample: bool,
+) -> anyhow::Result<Vec<Listener>> {
+    let controllers = controller_names(properties);
+    ensure!(
+        !controllers.is_empty(),
+        "Missing required configuration \"controller.listener.names\" which has no default value."
+    );
     let bound = addresses(&properties.list(&server::LISTENERS), "listeners")?;
     let mut advertised = BTreeMap::new();
     for address in addresses(&properties.list(&server::ADVERTISED_LISTENERS), "advertised.listeners")? {
@@ -61,7 +71,10 @@ pub(super) fn parse(properties: &Properties, is_sample: bool) -> anyhow::Result<
             address.name
         );
         let is_controller = controllers.contains(&address.name);
-        let told = advertised.remove(&address.name);
+        let told = advertised.remove(&address.name).or_else(|| {
+            let (host, port) = as_voter.filter(|_| controllers.first() == Some(&address.name))?;
+            is_anywhere(address.host).then(|| Address { name: address.name.clone(), host, port })
+        });
         if has_advertised && told.is_none() && !is_controller {
             tracing::warn!(
                 listener = address.name,
@@ -73,7 +86,6 @@ pub(super) fn parse(properties: &Properties, is_sample: bool) -> anyhow::Result<
     if let Some(name) = advertised.keys().next() {
         bail!("advertised.listeners names {name}, which is not in listeners");
     }
-    check_controllers(&controllers, &listeners)?;
     Ok(listeners)
 }
 
@@ -85,8 +97,8 @@ fn listener(
 ) -> Listener {
     let told_host = told.map_or(bound.host, |told| told.host);
     let advertised_host = match told_host {
-        "" | "0.0.0.0" | "::" if is_sample => "localhost".to_owned(),
-        "" | "0.0.0.0" | "::" => host_name(),
+        host if is_anywhere(host) && is_sample => "localhost".to_owned(),
+        host if is_anywhere(host) => host_name(),
         host => host.to_owned(),
     };
     Listener {
@@ -99,21 +111,9 @@ fn listener(
     }
 }
 
-fn check_controllers(controllers: &[String], listeners: &[Listener]) -> anyhow::Result<()> {
-    ensure!(
-        !controllers.is_empty(),
-        "Missing required configuration \"controller.listener.names\" which has no default value."
-    );
-    ensure!(
-        listeners.iter().any(|listener| listener.is_controller),
-        "controller.listener.names={} must name at least one of listeners",
-        controllers.join(",")
-    );
-    ensure!(
-        listeners.iter().any(|listener| !listener.is_controller),
-        "listeners must have one that is not in controller.listener.names: clients need it"
-    );
-    Ok(())
+/// Whether a listener is bound to every interface.
+fn is_anywhere(host: &str) -> bool {
+    matches!(host, "" | "0.0.0.0" | "::")
 }
 
 /// The name of the listener that brokers use among themselves.
@@ -128,12 +128,31 @@ pub(super) fn check_inter_broker(properties: &Properties, listeners: &[Listener]
     let name = inter_broker(properties);
     let brokers: Vec<_> = listeners.iter().filter(|l| !l.is_controller).map(|l| l.name.as_str()).collect();
     ensure!(
+        !brokers.is_empty(),
+        "There must be at least one broker advertised listener. Perhaps all listeners appear in \
+         controller.listener.names?"
+    );
+    ensure!(
         brokers.contains(&name.as_str()),
         "inter.broker.listener.name must be a listener name defined in advertised.listeners. The valid options based on \
          currently configured listeners are {}",
         brokers.join(",")
     );
     Ok(())
+}
+
+/// A process that is no controller must know the protocol of the controllers' listeners all the same.
+pub(super) fn check_controller_protocol(
+    properties: &Properties,
+    name: &str,
+    controllers: &[String],
+) -> anyhow::Result<()> {
+    protocol(properties, name, controllers).with_context(|| {
+        format!(
+            "Controller listener with name {name} defined in controller.listener.names not found in \
+             listener.security.protocol.map"
+        )
+    })
 }
 
 /// Only PLAINTEXT is built; every listener must map to it.
@@ -169,8 +188,10 @@ fn address(entry: &str) -> Option<Address<'_>> {
     Some(Address { name: name.to_uppercase(), host, port: port.parse().ok()? })
 }
 
-fn names(entries: &[&str]) -> Vec<String> {
-    entries.iter().map(|name| name.to_uppercase()).collect()
+/// `controller.listener.names`; brokers reach controllers by the first of them.
+pub(super) fn controller_names(properties: &Properties) -> Vec<String> {
+    let names = properties.list(&quorum::CONTROLLER_LISTENER_NAMES);
+    names.into_iter().map(str::to_uppercase).collect()
 }
 
 fn host_name() -> String {

@@ -58,7 +58,7 @@ fn no_configuration_is_a_broker_on_localhost() {
             listener("CONTROLLER", 9093, ("localhost", 9093), true)
         ]
     );
-    assert_eq!((config.node_id, config.voters), (NodeId(1), Voters::Dynamic));
+    assert_eq!((config.node_id, config.voters), (NodeId(1), Voters::Dynamic { bootstrap: Vec::new() }));
     assert_eq!(config.log_dir, Path::new("./data"));
     assert_eq!(config.cluster_id, None);
 }
@@ -67,7 +67,7 @@ fn no_configuration_is_a_broker_on_localhost() {
 fn a_compose_file_starts_unchanged() {
     let config = load(&[], COMPOSE).unwrap();
     assert_eq!(config.cluster_id.as_deref(), Some("MkU3OEVBNTcwNTJENDM2Qk"));
-    assert_eq!(config.voters, Voters::Static);
+    assert_eq!(config.voters, Voters::Static(vec![(NodeId(1), "kafka".into(), 29093)]));
     assert_eq!(config.log_dir, Path::new("/var/lib/kafka"));
     assert_eq!(config.listeners[0], listener("PLAINTEXT", 19092, ("kafka", 19092), false));
     assert_eq!(config.listeners[2], listener("PLAINTEXT_HOST", 9092, ("localhost", 9092), false));
@@ -119,14 +119,18 @@ fn what_would_not_be_obeyed_stops_the_start() {
             "listener SSL asks for SSL: security is not built yet, only PLAINTEXT is",
         ),
         (&["log.dirs=/a,/b"], "log.dirs=/a,/b: more than one log directory is not built yet"),
-        (&["process.roles=broker"], "process.roles=broker is not built yet: use broker,controller"),
+        (
+            &["process.roles=broker", "listeners=PLAINTEXT://:1", "controller.quorum.voters=2@b:1"],
+            "process.roles=broker is not built yet: use broker,controller",
+        ),
         (
             &["controller.quorum.voters=1@a:1,2@b:1"],
             "controller.quorum.voters=1@a:1,2@b:1: more than one controller voter is not built yet",
         ),
         (
             &["controller.quorum.voters=2@b:1"],
-            "node.id=1 must be among the voters of controller.quorum.voters=2@b:1",
+            "If process.roles contains the 'controller' role, the node id 1 must be included in the set of voters \
+             controller.quorum.voters=Set(2)",
         ),
         (
             &["num.partitions=0"],
@@ -149,4 +153,68 @@ fn what_would_not_be_obeyed_stops_the_start() {
         refusal(&[], &[("KAFKA_SSL_KEYSTORE_FILENAME", "x"), ("KAFKA_SUPER_USERS", "User:a")])
             .contains("super.users")
     );
+}
+
+#[test]
+fn each_role_needs_and_refuses_what_it_does_in_kafka() {
+    const ALONE: &str = "process.roles=broker";
+    const CONTROLLER: &str = "process.roles=controller";
+    const VOTERS: &str = "controller.quorum.voters=1@a:1,2@b:2";
+    let table: &[(&[&str], &str)] = &[
+        (
+            &[ALONE, "listeners=PLAINTEXT://:1"],
+            "If using process.roles, either controller.quorum.bootstrap.servers must contain the set of bootstrap \
+             controllers or controller.quorum.voters must contain a parseable set of controllers.",
+        ),
+        (
+            &[ALONE, "listeners=PLAINTEXT://:1", VOTERS],
+            "If process.roles contains just the 'broker' role, the node id 1 must not be included in the set of voters \
+             controller.quorum.voters=Set(1, 2)",
+        ),
+        (
+            &[ALONE, "node.id=3", VOTERS],
+            "controller.listener.names must not contain a value appearing in the 'listeners' configuration when running \
+             KRaft with just the broker role",
+        ),
+        (
+            &[CONTROLLER, VOTERS, "inter.broker.listener.name=PLAINTEXT"],
+            "The listeners config must only contain KRaft controller listeners from controller.listener.names when \
+             process.roles=controller",
+        ),
+        (
+            &[CONTROLLER, VOTERS, "listeners=CONTROLLER://:2", "inter.broker.listener.name=CONTROLLER"],
+            "controller.listener.names must not contain an explicitly set inter.broker.listener.name configuration value \
+             when process.roles=controller",
+        ),
+        (
+            &["listeners=PLAINTEXT://:1"],
+            "controller.listener.names must contain at least one value appearing in the 'listeners' configuration when \
+             running the KRaft controller role",
+        ),
+        (
+            &["listeners=PLAINTEXT://:1,CONTROLLER://:2", "controller.listener.names=CONTROLLER,OTHER"],
+            "controller.listener.names must only contain values appearing in the 'listeners' configuration when running \
+             the KRaft controller role",
+        ),
+        (
+            &["listeners=CONTROLLER://:2"],
+            "There must be at least one broker advertised listener. Perhaps all listeners appear in \
+             controller.listener.names?",
+        ),
+        (&["controller.quorum.voters=1@0.0.0.0:1"], "Host string (0.0.0.0) is not routeable"),
+        (
+            &["controller.quorum.bootstrap.servers=nowhere"],
+            "Failed to parse host and port from nowhere for the configuration controller.quorum.bootstrap.servers. Each \
+             entry should be in the form \"{host}:{port}\"",
+        ),
+    ];
+    for (overrides, message) in table {
+        assert_eq!(refusal(overrides, &[]), *message, "{overrides:?}");
+    }
+}
+
+#[test]
+fn a_controller_is_told_by_its_address_among_the_voters() {
+    let config = load(&[], COMPOSE).unwrap();
+    assert_eq!(config.controller_listener(), Some(&listener("CONTROLLER", 29093, ("kafka", 29093), true)));
 }

@@ -4,6 +4,8 @@ use anyhow::bail;
 use milena_core::config::broker::{log, quorum, server, tier};
 use milena_core::config::{Key, Properties, broker};
 
+use super::{Roles, Voters};
+
 /// Plugged-in Java classes and other features that cannot be ignored.
 static FEATURES: [&Key; 6] = [
     &server::ALTER_CONFIG_POLICY_CLASS_NAME,
@@ -19,6 +21,23 @@ pub(super) fn is_security(name: &str) -> bool {
     let of_listener = || name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.'));
     broker::is_security(name)
         || of_listener().is_some_and(|(_, key)| key.contains("ssl.") || key.contains("sasl."))
+}
+
+/// Refuses what needs more than this one node.
+pub(super) fn refuse_cluster(roles: Roles, voters: &Voters, properties: &Properties) -> anyhow::Result<()> {
+    if !(roles.is_broker && roles.is_controller) {
+        let names = properties.list(&quorum::PROCESS_ROLES);
+        bail!("process.roles={} is not built yet: use broker,controller", names.join(","));
+    }
+    let (key, count) = match voters {
+        Voters::Static(voters) => (&quorum::CONTROLLER_QUORUM_VOTERS, voters.len()),
+        Voters::Dynamic { bootstrap } => (&quorum::CONTROLLER_QUORUM_BOOTSTRAP_SERVERS, bootstrap.len()),
+    };
+    if count > 1 {
+        let named = properties.list(key).join(",");
+        bail!("{}={named}: more than one controller voter is not built yet", key.name);
+    }
+    Ok(())
 }
 
 /// Refuses every key that is set to something else than its default and would not be obeyed.

@@ -15,8 +15,6 @@ use milena_protocol::{LeaderEpoch, NodeId, Uuid};
 use milena_storage::Disk;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Voters;
-
 const NAME: &str = "quorum-state";
 const NOBODY: i32 = -1;
 
@@ -25,7 +23,7 @@ const NOBODY: i32 = -1;
 pub(super) struct ElectionFile {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    voters: Voters,
+    is_static: bool,
     local: NodeId,
 }
 
@@ -55,8 +53,8 @@ struct Voter {
 }
 
 impl ElectionFile {
-    pub(super) fn new(disk: Arc<dyn Disk>, folder: &Path, voters: Voters, local: NodeId) -> Self {
-        Self { disk, path: folder.join(NAME), voters, local }
+    pub(super) fn new(disk: Arc<dyn Disk>, folder: &Path, is_static: bool, local: NodeId) -> Self {
+        Self { disk, path: folder.join(NAME), is_static, local }
     }
 
     /// What was written last; the state of a voter that never saw an election where there is no file.
@@ -81,7 +79,7 @@ impl ElectionFile {
     /// Replaces the file; it is on the disk when this returns.
     pub(super) fn write(&self, state: &ElectionState) -> anyhow::Result<()> {
         let voted_directory = state.voted.map_or(Uuid::nil(), |voted| voted.directory_id);
-        let is_static = self.voters == Voters::Static;
+        let is_static = self.is_static;
         let contents = Contents {
             cluster_id: is_static.then(String::new),
             leader_id: state.leader.map_or(NOBODY, |leader| leader.0),
@@ -102,10 +100,10 @@ mod tests {
     use super::*;
     use milena_storage::MemDisk;
 
-    fn file(voters: Voters) -> (Arc<MemDisk>, ElectionFile) {
+    fn file(is_static: bool) -> (Arc<MemDisk>, ElectionFile) {
         let disk = Arc::new(MemDisk::new());
         disk.create_dir_all(Path::new("/m")).unwrap();
-        (disk.clone(), ElectionFile::new(disk, Path::new("/m"), voters, NodeId(1)))
+        (disk.clone(), ElectionFile::new(disk, Path::new("/m"), is_static, NodeId(1)))
     }
 
     #[test]
@@ -114,22 +112,22 @@ mod tests {
         let voted = ReplicaKey { id: NodeId(1), directory_id: Uuid::from_u128(1) };
         let table = [
             (
-                Voters::Dynamic,
+                false,
                 r#"{"leaderId":1,"leaderEpoch":1,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}"#,
             ),
             (
-                Voters::Static,
+                true,
                 r#"{"clusterId":"","leaderId":1,"leaderEpoch":1,"votedId":-1,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}"#,
             ),
         ];
-        for (voters, text) in table {
-            let (disk, file) = file(voters);
+        for (is_static, text) in table {
+            let (disk, file) = file(is_static);
             assert_eq!(file.read().unwrap(), ElectionState::default());
             file.write(&state).unwrap();
             assert_eq!(String::from_utf8(disk.read(Path::new("/m/quorum-state")).unwrap()).unwrap(), text);
             assert_eq!(file.read().unwrap(), state);
         }
-        let (_, file) = file(Voters::Dynamic);
+        let (_, file) = file(false);
         let state = ElectionState { leader: None, voted: Some(voted), ..state };
         file.write(&state).unwrap();
         assert_eq!(file.read().unwrap(), state);

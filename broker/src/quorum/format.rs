@@ -25,7 +25,7 @@ use milena_protocol::{Timestamp, TopicId, Uuid};
 use milena_storage::{Disk, MetaProperties, dir};
 
 use super::snapshot;
-use crate::config::{Config, Voters};
+use crate::config::Config;
 
 /// The folder of the metadata log.
 pub(super) const METADATA_FOLDER: &str = "__cluster_metadata-0";
@@ -127,14 +127,14 @@ fn format(config: &Config, disk: &dyn Disk, now: Timestamp) -> anyhow::Result<Me
         bail!("log directory {} has a metadata log but no meta.properties", folder.display());
     }
     let cluster_id = config.cluster_id.as_ref().map_or_else(|| base64(random_id()), ToString::to_string);
-    let directory_id = match (config.voters, &config.cluster_id) {
-        (Voters::Dynamic, Some(cluster_id)) => derived_id(cluster_id, config.node_id.0),
+    let directory_id = match &config.cluster_id {
+        Some(cluster_id) if !config.voters.is_static() => derived_id(cluster_id, config.node_id.0),
         _ => random_id(),
     };
     let meta = MetaProperties { cluster_id, node_id: config.node_id, directory_id };
     let records: Vec<_> = feature_records().collect();
     replace(disk, &folder.join(BOOTSTRAP), &snapshot::bootstrap(&records, now))?;
-    if config.voters == Voters::Dynamic {
+    if !config.voters.is_static() {
         let voters = voters(config, directory_id)?;
         replace(disk, &metadata.join(FIRST_SNAPSHOT), &snapshot::voters(&voters, now))?;
     }

@@ -27,7 +27,7 @@ use super::format::{self, LogDir};
 use super::log::MetadataLog;
 use super::snapshotting::Snapshotting;
 use super::{Command, Identity, registration, snapshot};
-use crate::config::{Config, Voters};
+use crate::config::Config;
 
 /// Requests that share one flush of the log.
 const REQUESTS_PER_FLUSH_MAX: usize = 256;
@@ -75,8 +75,9 @@ impl Worker {
         let mut log = MetadataLog::open(disk.clone(), &dir.metadata, &config.properties, now())?;
         let loader = log.replay()?;
         registration::check_voters(log.voters(), config.node_id)?;
-        let election_file = ElectionFile::new(disk.clone(), &dir.metadata, config.voters, config.node_id);
-        let is_dynamic = config.voters == Voters::Dynamic;
+        let election_file =
+            ElectionFile::new(disk.clone(), &dir.metadata, config.voters.is_static(), config.node_id);
+        let is_dynamic = !config.voters.is_static();
         let directory_id = if is_dynamic { dir.meta.directory_id } else { Uuid::nil() };
         let local = ReplicaKey { id: config.node_id, directory_id };
         let voters = if is_dynamic { Some(format::voters(config, directory_id)?) } else { None };
