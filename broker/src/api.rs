@@ -3,6 +3,7 @@
 //! `handle(broker, context, request)` yields the response of the same API; error codes of `core` become wire codes here
 //! and nowhere else. What must happen in request order happens before the first await.
 
+pub(crate) mod allocate_producer_ids;
 pub(crate) mod alter_configs;
 pub(crate) mod api_versions;
 pub(crate) mod authorized_operations;

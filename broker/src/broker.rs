@@ -2,7 +2,7 @@
 //!
 //! One `Broker` lives as long as the process. Handlers take it by reference and never see a socket.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::{Config, Listener, LiveProperties};
 use crate::connection::{RequestMemory, ResponseMemory};
 use crate::connections::Connections;
+use crate::controller_channel::ControllerChannel;
 use crate::coordinator::Coordinators;
 use crate::metrics::Metrics;
 use crate::partitions::Partitions;
@@ -43,6 +44,8 @@ pub(crate) struct Broker {
     pub(crate) partitions: Partitions,
     pub(crate) coordinators: Coordinators,
     pub(crate) quorum: QuorumHandle,
+    /// The way to the active controller for what this broker itself asks.
+    pub(crate) controller: ControllerChannel,
     pub(crate) metrics: Metrics,
     pub(crate) request_memory: RequestMemory,
     pub(crate) response_memory: Arc<ResponseMemory>,
@@ -67,10 +70,16 @@ impl Broker {
         let live = LiveProperties::new(&config, &quorum.committed());
         let partitions = Partitions::open(&config, disk, live.clone(), metrics.storage.clone())?;
         partitions.recover(&quorum.committed()).await?;
-        let broker = Arc::new(Self {
+        let broker = Arc::new_cyclic(|broker| Self {
             node_id: config.node_id,
             cluster_id: quorum.identity().cluster_id.clone(),
             coordinators: Coordinators::new(config.node_id, &config.properties),
+            controller: ControllerChannel::new(
+                broker.clone(),
+                Origin::local(&config),
+                quorum.leader(),
+                &config,
+            ),
             live,
             partitions,
             quorum,
@@ -191,6 +200,15 @@ fn session_slots(config: &Config) -> usize {
 pub(crate) struct Origin {
     pub(crate) peer: SocketAddr,
     pub(crate) listener: Arc<Listener>,
+}
+
+impl Origin {
+    /// Of what this process asks of itself. A process that is no controller never does.
+    pub(crate) fn local(config: &Config) -> Self {
+        let listener = config.controller_listener().or(config.listeners.first()).cloned();
+        let listener = Arc::new(listener.expect("a process has a listener"));
+        Self { peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), listener }
+    }
 }
 
 /// What a handler knows of the request beside its body.

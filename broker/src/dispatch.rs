@@ -9,14 +9,14 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use milena_protocol::frames::{self, RequestFrame};
 use milena_protocol::messages::{
-    alter_configs::AlterConfigsRequest, api_versions::ApiVersionsRequest,
-    create_partitions::CreatePartitionsRequest, create_topics::CreateTopicsRequest,
-    delete_groups::DeleteGroupsRequest, delete_records::DeleteRecordsRequest,
-    delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
-    describe_configs::DescribeConfigsRequest, describe_groups::DescribeGroupsRequest,
-    describe_log_dirs::DescribeLogDirsRequest, describe_producers::DescribeProducersRequest,
-    describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
-    find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
+    allocate_producer_ids::AllocateProducerIdsRequest, alter_configs::AlterConfigsRequest,
+    api_versions::ApiVersionsRequest, create_partitions::CreatePartitionsRequest,
+    create_topics::CreateTopicsRequest, delete_groups::DeleteGroupsRequest,
+    delete_records::DeleteRecordsRequest, delete_topics::DeleteTopicsRequest,
+    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest,
+    describe_groups::DescribeGroupsRequest, describe_log_dirs::DescribeLogDirsRequest,
+    describe_producers::DescribeProducersRequest, describe_topic_partitions::DescribeTopicPartitionsRequest,
+    fetch::FetchRequest, find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
     incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
     join_group::JoinGroupRequest, leave_group::LeaveGroupRequest,
     list_config_resources::ListConfigResourcesRequest, list_groups::ListGroupsRequest,
@@ -29,6 +29,7 @@ use milena_protocol::{Encoder, Message, Request};
 
 use crate::api;
 use crate::broker::{Broker, Origin, RequestContext};
+use crate::config::Listener;
 
 /// The connection is beyond repair; the reason is its log line, `None` for an ordinary end.
 #[derive(Debug)]
@@ -72,42 +73,68 @@ pub(crate) struct Advertised {
     pub(crate) key: i16,
     pub(crate) name: &'static str,
     pub(crate) versions: RangeInclusive<i16>,
-    /// Whether the controller listener serves it too.
-    pub(crate) on_controller: bool,
+    pub(crate) reach: Reach,
 }
 
-/// Listeners that serve an API.
-macro_rules! on_controller {
-    (B) => {
-        false
-    };
-    (BC) => {
-        true
-    };
+/// Listeners that serve an API: of brokers, of controllers, or both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Brokers' listeners.
+    B,
+    /// Controllers' listeners.
+    C,
+    /// Both; whoever is asked answers.
+    BC,
+}
+
+impl Reach {
+    /// Whether `listener` serves it.
+    pub(crate) fn includes(self, listener: &Listener) -> bool {
+        match self {
+            Self::B => !listener.is_controller,
+            Self::C => listener.is_controller,
+            Self::BC => true,
+        }
+    }
+}
+
+/// A request of the table, as a call within this process: by the handler that serves the wire.
+pub(crate) trait Served: Request + Clone {
+    /// The versions that are served.
+    const SERVED: RangeInclusive<i16>;
+    /// Handles the request. The future does its ordered part in its first poll.
+    fn serve(
+        self,
+        broker: Arc<Broker>,
+        context: RequestContext,
+    ) -> impl Future<Output = Answer<Self::Response>> + Send;
 }
 
 macro_rules! apis {
-    ($($request:ident, $versions:expr, $listeners:ident => $module:ident;)*) => {
+    ($($request:ident, $versions:expr, $reach:ident => $module:ident;)*) => {
         /// Every API of the table, by key.
         pub(crate) fn advertised() -> Vec<Advertised> {
             vec![$(Advertised {
                 key: <$request>::KEY,
                 name: <$request>::NAME.trim_end_matches("Request"),
                 versions: $versions,
-                on_controller: on_controller!($listeners),
+                reach: Reach::$reach,
             }),*]
         }
 
+        $(impl Served for $request {
+            const SERVED: RangeInclusive<i16> = $versions;
+
+            async fn serve(self, broker: Arc<Broker>, context: RequestContext) -> Answer<Self::Response> {
+                Answer::from(api::$module::handle(&broker, &context, self).await)
+            }
+        })*
+
         fn start(broker: Arc<Broker>, context: RequestContext, frame: RequestFrame) -> Result<Response, Close> {
             match frame.key {
-                $(<$request>::KEY if $versions.contains(&frame.version)
-                    && (on_controller!($listeners) || !context.listener.is_controller) =>
-                {
+                $(<$request>::KEY if $versions.contains(&frame.version) && Reach::$reach.includes(&context.listener) => {
                     let request: $request = decode(&frame)?;
-                    Ok(Box::pin(async move {
-                        let answer: Answer<<$request as Request>::Response> = Answer::from(api::$module::handle(&broker, &context, request).await);
-                        respond(&frame, answer)
-                    }))
+                    Ok(Box::pin(async move { respond(&frame, request.serve(broker, context).await) }))
                 })*
                 _ => Err(Close::because(unsupported(&frame))),
             }
@@ -146,6 +173,7 @@ apis! {
     DescribeClusterRequest, 0..=2, BC => describe_cluster;
     ListConfigResourcesRequest, 0..=1, B => list_config_resources;
     DescribeProducersRequest, 0..=0, B => describe_producers;
+    AllocateProducerIdsRequest, 0..=0, C => allocate_producer_ids;
     DescribeTopicPartitionsRequest, 0..=0, B => describe_topic_partitions;
 }
 

@@ -9,6 +9,7 @@ mod broker;
 mod config;
 mod connection;
 mod connections;
+mod controller_channel;
 mod coordinator;
 mod dispatch;
 mod http;

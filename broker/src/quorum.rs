@@ -137,7 +137,6 @@ impl QuorumHandle {
     }
 
     /// Who leads the quorum, and every change of it.
-    #[allow(dead_code, reason = "the way to controllers of other processes follows it")]
     pub(crate) fn leader(&self) -> watch::Receiver<QuorumLeader> {
         self.0.leader.clone()
     }

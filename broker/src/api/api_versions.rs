@@ -40,7 +40,7 @@ pub(crate) async fn handle(
     ApiVersionsResponse {
         api_keys: dispatch::advertised()
             .into_iter()
-            .filter(|api| api.on_controller || !context.listener.is_controller)
+            .filter(|api| api.reach.includes(&context.listener))
             .map(|api| ApiVersion {
                 api_key: api.key,
                 min_version: *api.versions.start(),

@@ -6,11 +6,11 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use milena_core::controller::{ControllerReply, ControllerRequest, PRODUCER_ID_BLOCK};
+use milena_protocol::messages::allocate_producer_ids::AllocateProducerIdsRequest;
 use milena_protocol::{ErrorCode, ProducerId};
 
 use super::Partitions;
-use crate::quorum::QuorumHandle;
+use crate::controller_channel::ControllerChannel;
 
 /// Blocks kept for later; a stampede's surplus beyond that is dropped.
 const BLOCKS_KEPT_MAX: usize = 16;
@@ -40,24 +40,29 @@ impl ProducerIds {
 }
 
 impl Partitions {
-    /// An id that no producer of the cluster has had.
-    pub(crate) async fn next_producer_id(&self, quorum: &QuorumHandle) -> Result<ProducerId, ErrorCode> {
+    /// An id that no producer of the cluster has had. `broker_epoch` is the epoch of this broker.
+    pub(crate) async fn next_producer_id(
+        &self,
+        controller: &ControllerChannel,
+        broker_epoch: i64,
+    ) -> Result<ProducerId, ErrorCode> {
         if let Some(id) = self.0.producer_ids.take() {
             return Ok(id);
         }
-        let (broker, broker_epoch) = (self.0.node_id, quorum.identity().broker_epoch);
-        match quorum.submit(ControllerRequest::AllocateProducerIds { broker, broker_epoch }).await {
-            ControllerReply::ProducerIds(Ok(first)) => {
-                self.0.producer_ids.keep(first.0 + 1..first.0.saturating_add(PRODUCER_ID_BLOCK));
-                Ok(first)
-            }
-            ControllerReply::ProducerIds(Err(refusal)) => {
-                tracing::warn!(code = %refusal.code, message = refusal.message, "no producer ids");
-                Err(ErrorCode::CoordinatorLoadInProgress)
-            }
-            // Clients retry this one.
-            _ => Err(ErrorCode::CoordinatorLoadInProgress),
+        // Clients retry this one.
+        const LATER: ErrorCode = ErrorCode::CoordinatorLoadInProgress;
+        let request = AllocateProducerIdsRequest { broker_id: self.0.node_id.0, broker_epoch };
+        let block = controller.send(&request).await.map_err(|error| {
+            tracing::warn!(%error, "no producer ids");
+            LATER
+        })?;
+        if block.error_code != 0 || block.producer_id_len < 1 {
+            tracing::warn!(code = %ErrorCode::from(block.error_code), "no producer ids");
+            return Err(LATER);
         }
+        let first = block.producer_id_start;
+        self.0.producer_ids.keep(first + 1..first.saturating_add(i64::from(block.producer_id_len)));
+        Ok(ProducerId(first))
     }
 }
 
