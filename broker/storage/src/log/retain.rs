@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use milena_protocol::{Offset, Timestamp};
 
 use super::Log;
-use crate::error::StorageError;
+use crate::error::{Context as _, StorageError};
 use crate::segment::{Segment, SegmentEnd};
 
 /// How long and how much a log keeps; `None` is without bound.
@@ -112,7 +112,8 @@ impl Log {
         self.truncations.fetch_add(1, Ordering::AcqRel);
         let segments = self.segments.load_full();
         let kept = segments.partition_point(|segment| segment.base_offset < offset);
-        let (mut list, removed) = (segments[..kept].to_vec(), &segments[kept..]);
+        let mut list = segments[..kept].to_vec();
+        self.remove_from_end(&list, &segments[kept..])?;
         if let Some(last) = list.pop() {
             let opened = writer.opened;
             writer.begin(opened);
@@ -126,7 +127,7 @@ impl Log {
             // The batch may have begun before the start.
             self.start_offset.fetch_min(self.end_offset().0, Ordering::AcqRel);
         }
-        self.forget_after(offset, removed)?;
+        self.forget_after(offset)?;
         Ok(true)
     }
 
@@ -140,7 +141,7 @@ impl Log {
         self.truncations.fetch_add(1, Ordering::AcqRel);
         let removed = self.segments.load_full();
         // The new segment may have the name of an old one.
-        for segment in removed.iter() {
+        for segment in removed.iter().rev() {
             segment.remove(&*self.disk)?;
         }
         let segment = Segment::make(&*self.disk, &self.folder, offset)?;
@@ -148,7 +149,21 @@ impl Log {
         self.start_offset.store(offset.0, Ordering::Release);
         let opened = writer.opened;
         writer.begin(opened);
-        self.forget_after(offset, &[])
+        self.forget_after(offset)
+    }
+
+    /// Removes the last segments, of which `kept` come before. What a crash leaves is the beginning of the log, without a
+    /// hole: each is gone for good before the one in front of it.
+    fn remove_from_end(&self, kept: &[Arc<Segment>], removed: &[Arc<Segment>]) -> Result<(), StorageError> {
+        if removed.is_empty() {
+            return Ok(());
+        }
+        self.segments.store(Arc::new(kept.to_vec()));
+        for segment in removed.iter().rev() {
+            segment.remove(&*self.disk)?;
+            self.disk.sync_dir(&self.folder).context("sync folder", &self.folder)?;
+        }
+        Ok(())
     }
 
     /// The same files with an end before the batch that holds `offset`.
@@ -169,15 +184,12 @@ impl Log {
         Ok(Arc::new(reopened))
     }
 
-    fn forget_after(&self, offset: Offset, removed: &[Arc<Segment>]) -> Result<(), StorageError> {
+    fn forget_after(&self, offset: Offset) -> Result<(), StorageError> {
         // The batch of `offset` may have begun before it.
         let end = self.end_offset().min(offset);
         self.durable_end.fetch_min(end.0, Ordering::AcqRel);
         self.recovery_point.fetch_min(end.0, Ordering::AcqRel);
         self.names_changed.fetch_add(1, Ordering::AcqRel);
-        for segment in removed {
-            segment.remove(&*self.disk)?;
-        }
         self.truncate_epochs(offset)?;
         self.remove_producer_snapshots(|at| at > offset)
     }

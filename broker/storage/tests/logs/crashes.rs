@@ -256,3 +256,88 @@ fn checkpoint_cut_at_any_write_is_the_old_one_or_the_new_one() {
         assert!(read == of_log(Offset(*written)) || read == of_log(one_more), "{crash:?} {read:?}");
     });
 }
+
+/// The record at `offset` as the leader has it that the follower's log parted from.
+fn mk_other(offset: i64) -> RecordBatch {
+    let mut builder = BatchBuilder::default();
+    let value = format!("of the leader {offset:0100}");
+    builder.push(NewRecord {
+        timestamp: Timestamp(NOW),
+        value: Some(value.as_bytes()),
+        ..NewRecord::default()
+    });
+    builder.build()
+}
+
+/// What a follower has done with its log.
+#[derive(Debug, Clone, Copy)]
+struct Followed {
+    /// Records from here on may be gone; they are, once `is_sure`.
+    cut: i64,
+    is_sure: bool,
+    /// Records below are there, whatever crashes, but for those that may be cut.
+    flushed: i64,
+    /// End of the records of the other leader.
+    end: i64,
+}
+
+/// Cuts at `to`, notes the recovery point, and goes on with the other leader's records.
+fn follow_another(disk: &MemDisk, to: i64, followed: &mut Followed) -> Result<(), StorageError> {
+    let folder = Path::new(DATA);
+    let log = try_open(disk, Opening::default())?;
+    log.checkpoint()?;
+    followed.flushed = RECORDS;
+    dir::write_recovery_points(disk, folder, &of_log(log.recovery_point()))?;
+    followed.cut = to;
+    if to > 0 {
+        log.truncate_to(Offset(to))?
+    } else {
+        log.truncate_fully(Offset(0)).map(|()| true)?
+    };
+    dir::write_recovery_points(disk, folder, &of_log(log.recovery_point()))?;
+    (followed.is_sure, followed.end) = (true, to);
+    for offset in to..to + 7 {
+        append(&log, &mk_other(offset), 3)?;
+        followed.end = offset + 1;
+    }
+    log.close()
+}
+
+#[test]
+fn truncation_cut_at_any_write_leaves_the_old_log_or_the_new_one() {
+    for to in [RECORDS - 1, RECORDS / 2, 1, 0] {
+        let scenario = |disk: &MemDisk| {
+            let mut followed = Followed { cut: RECORDS, is_sure: false, flushed: RECORDS - 3, end: 0 };
+            let _ = follow_another(disk, to, &mut followed);
+            followed
+        };
+        crash_everywhere(mk_disk, scenario, |crash, followed| {
+            let log = open(&crash.disk, opening(crash));
+            let context = || format!("to {to} step {} {:?} {followed:?}", crash.step, crash.survival);
+            let records = records_of(&batches_of(&log));
+            let there: Vec<i64> = records.iter().map(|record| record.offset.0).collect();
+            assert_eq!(there, (0..log.end_offset().0).collect::<Vec<_>>(), "{}", context());
+            let is_old = |record: &milena_protocol::records::Record| record.key.is_some();
+            let old = records.iter().take_while(|record| is_old(record)).count() as i64;
+            assert!(old >= followed.cut.min(followed.flushed), "{}: {old}", context());
+            assert!(!followed.is_sure || old <= followed.cut, "{}: {old}", context());
+            let others = &records[usize::try_from(old).unwrap()..];
+            assert!(!others.iter().any(is_old), "{}", context());
+            assert!(others.is_empty() || old == followed.cut, "{}", context());
+            if crash.is_of_process() {
+                assert!(log.end_offset().0 >= followed.end, "{}", context());
+            }
+            let first_other = (!others.is_empty()).then_some(old);
+            let began =
+                log.epochs().iter().find(|start| start.epoch.0 == 3).map(|start| start.start_offset.0);
+            assert_eq!(began, first_other, "{}: {:?}", context(), log.epochs());
+            let end = log.end_offset();
+            append(&log, &mk_other(end.0), 4).unwrap();
+            assert_eq!(records_of(&batches_of(&log)).len() as i64, end.0 + 1, "{}", context());
+            for (index, record) in records.iter().enumerate() {
+                let found = log.offset_for_timestamp(record.timestamp, end).unwrap().unwrap();
+                assert!(found.offset.0 <= index as i64, "{}", context());
+            }
+        });
+    }
+}
