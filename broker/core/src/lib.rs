@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod controller;
+pub mod follower;
 pub mod group;
 pub mod machine;
 pub mod metadata;
