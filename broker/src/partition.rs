@@ -14,11 +14,13 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use bytestring::ByteString;
 use milena_core::config::effective::{CompressionType, TopicConfig};
-use milena_core::partition::{AppendOrigin, AppendPlan, Leadership, Replica, Restored, check_leader};
+use milena_core::partition::{
+    AppendOrigin, AppendPlan, Leadership, LiveBroker, Replica, ReplicaRules, Restored, check_leader,
+};
 use milena_protocol::records::{
     Compression, RecordBatch, Rejection, TargetCompression, TimestampRule, ValidationRules, validate_produced,
 };
-use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp};
+use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, PartitionIndex, Timestamp};
 use milena_storage::{Log, LogConfig, Placed, StorageError};
 use tokio::sync::watch;
 
@@ -84,6 +86,8 @@ pub(crate) struct Partition {
     is_flushing: AtomicBool,
     state: Mutex<Replica>,
     config: ArcSwap<TopicConfig>,
+    /// `replica.lag.time.max.ms`.
+    lag_ms_max: i64,
     progress: watch::Sender<Progress>,
     /// Idempotent producers as of the last change.
     producer_count: AtomicUsize,
@@ -149,7 +153,7 @@ impl Partition {
         self.health.check_write()?;
         let (config, header) = (self.config.load(), batch.header());
         let mut state = self.lock();
-        let plan = state.plan_append(header, origin, min_insync_replicas(&config))?;
+        let plan = state.plan_append(header, origin)?;
         let (base_offset, leader_epoch) = match plan {
             AppendPlan::Append { base_offset, leader_epoch } => (base_offset, leader_epoch),
             AppendPlan::Duplicate(batch) => {
@@ -248,14 +252,30 @@ impl Partition {
         check_leader(believed, progress.leader_epoch, progress.is_leader)
     }
 
-    /// Becomes leader, or learns of a changed ISR.
-    pub(crate) fn lead(&self, leadership: Leadership) {
+    /// Becomes leader, or learns of a changed ISR. `brokers` are those of the image that are alive.
+    pub(crate) fn lead(&self, leadership: Leadership, brokers: &dyn Fn(NodeId) -> Option<LiveBroker>) {
         let mut state = self.lock();
-        state.lead(leadership);
+        state.lead(leadership, brokers, now());
         self.publish(&state);
     }
 
-    /// Stops leading. Those who wait are told.
+    /// Follows the leader of `epoch`. Those who wait are told.
+    pub(crate) fn follow(&self, epoch: LeaderEpoch, partition_epoch: i32) {
+        let mut state = self.lock();
+        state.follow(epoch, partition_epoch);
+        self.publish(&state);
+    }
+
+    /// Takes in which brokers are alive now.
+    pub(crate) fn see_brokers(&self, brokers: &dyn Fn(NodeId) -> Option<LiveBroker>) {
+        let mut state = self.lock();
+        if state.has_followers() {
+            state.see_brokers(brokers, now());
+            self.publish(&state);
+        }
+    }
+
+    /// Stops leading and following. Those who wait are told.
     pub(crate) fn resign(&self, epoch: LeaderEpoch) {
         let mut state = self.lock();
         state.resign(epoch);
@@ -265,6 +285,9 @@ impl Partition {
     /// Takes over a changed configuration of the topic.
     pub(crate) fn configure(&self, config: Arc<TopicConfig>) {
         self.log.set_config(log_config(&config));
+        let mut state = self.lock();
+        state.set_rules(replica_rules(&config, self.lag_ms_max), now());
+        self.publish(&state);
         self.config.store(config);
     }
 
@@ -301,8 +324,8 @@ impl Partition {
     }
 }
 
-fn min_insync_replicas(config: &TopicConfig) -> usize {
-    usize::try_from(config.min_insync_replicas).unwrap_or(1)
+fn replica_rules(config: &TopicConfig, lag_ms_max: i64) -> ReplicaRules {
+    ReplicaRules { min_insync_replicas: usize::try_from(config.min_insync_replicas).unwrap_or(1), lag_ms_max }
 }
 
 fn rules(config: &TopicConfig, terms: ProduceTerms) -> ValidationRules {

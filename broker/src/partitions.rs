@@ -16,9 +16,10 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use bytestring::ByteString;
 use milena_core::config::Properties;
+use milena_core::config::broker::server;
 use milena_core::config::effective::TopicConfig;
 use milena_core::metadata::{MetadataDelta, MetadataImage, PartitionImage, TopicImage};
-use milena_core::partition::Leadership;
+use milena_core::partition::{Leadership, LiveBroker};
 use milena_protocol::{ErrorCode, NodeId, Offset, PartitionIndex, TopicId, Uuid};
 use milena_storage::{CleanShutdown, Disk, PartitionKey, dir};
 
@@ -158,6 +159,9 @@ impl Partitions {
         for (_, topic) in &delta.changed_topics {
             self.host(&mut hosted, topic, &mut removed);
         }
+        if !delta.changed_brokers.is_empty() {
+            hosted.partitions().for_each(|partition| partition.see_brokers(&|node| live_broker(image, node)));
+        }
         self.configure(&hosted, delta);
         self.0.delete(&removed);
         if !removed.is_empty() {
@@ -184,7 +188,7 @@ impl Partitions {
             };
             match partition {
                 Ok(partition) => {
-                    self.0.take_role(&partition, image);
+                    self.0.take_role(&hosted.image, &partition, image);
                     partitions.insert(index, partition);
                 }
                 Err(error) => self.0.open_failed((&topic.name, index), &error),
@@ -284,6 +288,7 @@ impl Inner {
             opening: known.opening,
             high_watermark: known.high_watermark,
             health: self.health.clone(),
+            lag_ms_max: self.properties.long(&server::REPLICA_LAG_TIME_MAX_MS),
             has_topic_id: found.is_some() && !is_other,
         })?;
         partition.resume_cleaning(known.cleaned_to.unwrap_or(Offset::NONE));
@@ -306,12 +311,17 @@ impl Inner {
         }
     }
 
-    fn take_role(&self, partition: &Partition, image: &PartitionImage) {
-        if image.leader == self.node_id {
-            let (replicas, isr) = (image.replicas.clone(), image.isr.clone());
-            partition.lead(Leadership { epoch: image.leader_epoch, replicas, isr });
+    /// Leads, follows or does neither, as `assigned` says, which is of `image`.
+    fn take_role(&self, image: &MetadataImage, partition: &Partition, assigned: &PartitionImage) {
+        let (epoch, partition_epoch) = (assigned.leader_epoch, assigned.partition_epoch);
+        if assigned.leader == self.node_id {
+            let (replicas, isr) = (assigned.replicas.clone(), assigned.isr.clone());
+            let leadership = Leadership { epoch, partition_epoch, replicas, isr };
+            partition.lead(leadership, &|node| live_broker(image, node));
+        } else if assigned.leader == NodeId::NONE {
+            partition.resign(epoch);
         } else {
-            partition.resign(image.leader_epoch);
+            partition.follow(epoch, partition_epoch);
         }
     }
 
@@ -325,6 +335,11 @@ impl Inner {
             }
         }
     }
+}
+
+fn live_broker(image: &MetadataImage, node: NodeId) -> Option<LiveBroker> {
+    let broker = image.broker(node).filter(|broker| !broker.fenced)?;
+    Some(LiveBroker { epoch: broker.epoch, is_stopping: broker.in_controlled_shutdown })
 }
 
 fn key(topic: &TopicImage, index: PartitionIndex) -> PartitionKey {

@@ -4,27 +4,38 @@
 //! |---|---|---|
 //! | [`Replica::replay`], [`Replica::restore`] ... | a log is opened | producers, log end and high watermark are rebuilt |
 //! | [`Replica::lead`] | the metadata image names this node as leader | appends are possible in that epoch |
-//! | [`Replica::resign`] | it names another, or nobody | appends are refused |
+//! | [`Replica::follow`] | it names another | what that leader has is appended, what it has not is cut off |
+//! | [`Replica::resign`] | it names nobody, or the end has come | appends are refused |
 //! | [`Replica::plan_append`] | a batch is to be appended | none; says where it goes, or that it is there already |
 //! | [`Replica::apply`] | the planned batch is in the log | log end, producers, high watermark move |
 //! | [`Replica::hold`], [`Replica::release`] | a batch must be synced before it counts; it was | high watermark stops there, and moves on |
 //! | [`Replica::plan_new_start`] | records are to be deleted | none; says where the log may start |
-//! | [`Replica::follower_reached`] | a follower fetched | high watermark may move |
+//! | [`Replica::fetched`], [`Replica::shrink`] ... | a follower fetched, or did not | high watermark and ISR may move ([`isr`]) |
+//! | [`Replica::replay`], [`Replica::truncated`], [`Replica::learn_high_watermark`] | this follower fetched | the log follows the leader's |
+//!
+//! The high watermark of a leader is the smallest log end of the ISR. It waits, too, for a follower that is about to join
+//! it, and does not move while fewer replicas than `min.insync.replicas` are in the ISR (KIP-966): what is committed is
+//! on that many. It never moves back but where a log is cut off.
 //!
 //! The shell holds one lock around plan, append and apply, so a plan is never stale when it is applied, and an append
 //! that the disk refused changes nothing. Source: `Partition` and `UnifiedLog` of Apache Kafka, KIP-98, KIP-101.
-
-use std::collections::BTreeMap;
 
 use milena_protocol::records::BatchHeader;
 use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, Timestamp};
 
 pub mod cleaning;
+pub mod followers;
+pub mod isr;
 pub mod producers;
+mod role;
 
 pub use cleaning::{CleaningPlan, CleaningPolicy, LogFacts, SegmentFacts, dirtiest, plan_cleaning};
+pub use followers::{FollowerFetch, LiveBroker};
+pub use isr::{IsrAnswer, IsrProposal};
 pub use producers::{BatchMetadata, Ended, Producers, Restored};
 
+use followers::Follower;
+use isr::Pending;
 use producers::Sequenced;
 
 /// Who asks for an append.
@@ -64,20 +75,39 @@ pub enum AppendPlan {
 pub struct Leadership {
     /// Grows with every leader.
     pub epoch: LeaderEpoch,
+    /// Grows with every change of the partition.
+    pub partition_epoch: i32,
     /// All replicas, this one included.
     pub replicas: Vec<NodeId>,
     /// The replicas in sync, this one included.
     pub isr: Vec<NodeId>,
 }
 
+/// What the configuration asks of the replicas of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaRules {
+    /// `min.insync.replicas`; counts no more than there are replicas.
+    pub min_insync_replicas: usize,
+    /// `replica.lag.time.max.ms`.
+    pub lag_ms_max: i64,
+}
+
 /// The state of one replica.
 #[derive(Debug, Clone)]
 pub struct Replica {
     node_id: NodeId,
+    rules: ReplicaRules,
     leader_epoch: LeaderEpoch,
+    partition_epoch: i32,
     leadership: Option<Leadership>,
-    /// Log end of each follower, as far as it told this leader.
-    followers: BTreeMap<NodeId, Offset>,
+    /// Another replica leads in `leader_epoch`.
+    is_follower: bool,
+    /// The log end when this leader's epoch began.
+    epoch_start: Offset,
+    /// Of a leader: the other replicas.
+    followers: Vec<Follower>,
+    /// Of a leader: a change of the ISR that the controller has not answered.
+    pending: Option<Pending>,
     log_end: Offset,
     high_watermark: Offset,
     /// From here on this replica's own records may not count yet: the disk does not have them.
@@ -87,12 +117,17 @@ pub struct Replica {
 
 impl Replica {
     /// A replica on node `node_id` whose log ends at `log_end`, neither leader nor follower yet.
-    pub fn new(node_id: NodeId, log_end: Offset) -> Self {
+    pub fn new(node_id: NodeId, log_end: Offset, rules: ReplicaRules) -> Self {
         Self {
             node_id,
+            rules,
             leader_epoch: LeaderEpoch(-1),
+            partition_epoch: -1,
             leadership: None,
-            followers: BTreeMap::new(),
+            is_follower: false,
+            epoch_start: Offset::ZERO,
+            followers: Vec::new(),
+            pending: None,
             log_end,
             high_watermark: Offset(0),
             held_from: None,
@@ -117,26 +152,41 @@ impl Replica {
         self.high_watermark = self.high_watermark.max(offset.min(self.log_end));
     }
 
-    /// Becomes leader, or learns of a changed ISR in the same epoch.
-    pub fn lead(&mut self, leadership: Leadership) {
-        if leadership.epoch > self.leader_epoch {
-            self.followers.clear();
-        }
-        self.leader_epoch = leadership.epoch;
-        self.followers.retain(|node, _| leadership.replicas.contains(node));
-        self.leadership = Some(leadership);
-        self.move_high_watermark();
-    }
-
-    /// Stops leading, in favour of the leader of `epoch`.
-    pub fn resign(&mut self, epoch: LeaderEpoch) {
-        self.leader_epoch = self.leader_epoch.max(epoch);
-        self.leadership = None;
-    }
-
     /// Whether this replica leads.
     pub fn is_leader(&self) -> bool {
         self.leadership.is_some()
+    }
+
+    /// Whether this replica leads others.
+    pub fn has_followers(&self) -> bool {
+        !self.followers.is_empty()
+    }
+
+    /// Whether another replica leads.
+    pub fn is_follower(&self) -> bool {
+        self.is_follower
+    }
+
+    /// Of a leader: its log end when its epoch began. Before the high watermark has reached it, the end of what is
+    /// committed is not known.
+    pub fn epoch_start(&self) -> Option<Offset> {
+        self.is_leader().then_some(self.epoch_start)
+    }
+
+    /// Of a leader: where the logs of its live followers start at the earliest; -1 if one has not told.
+    pub fn followers_start(&self) -> Option<Offset> {
+        let live = self.followers.iter().filter(|follower| follower.live.is_some());
+        live.map(|follower| follower.log_start).min()
+    }
+
+    /// Of a leader: the in-sync replicas.
+    pub fn isr(&self) -> &[NodeId] {
+        self.leadership.as_ref().map_or(&[], |leadership| &leadership.isr)
+    }
+
+    /// Of a leader: each follower and the range of offsets that its log has.
+    pub fn follower_logs(&self) -> impl Iterator<Item = (NodeId, std::ops::RangeInclusive<Offset>)> {
+        self.followers.iter().map(|follower| (follower.node, follower.log_start..=follower.log_end))
     }
 
     /// The newest epoch this replica knows of.
@@ -178,14 +228,9 @@ impl Replica {
     /// # Errors
     /// `NOT_LEADER_OR_FOLLOWER`, `NOT_ENOUGH_REPLICAS`, and those of a producer's sequence:
     /// `OUT_OF_ORDER_SEQUENCE_NUMBER`, `INVALID_PRODUCER_EPOCH`.
-    pub fn plan_append(
-        &self,
-        header: &BatchHeader,
-        origin: AppendOrigin,
-        min_insync_replicas: usize,
-    ) -> Result<AppendPlan, ErrorCode> {
+    pub fn plan_append(&self, header: &BatchHeader, origin: AppendOrigin) -> Result<AppendPlan, ErrorCode> {
         let leadership = self.leadership.as_ref().ok_or(ErrorCode::NotLeaderOrFollower)?;
-        if origin.needs_in_sync_replicas() && !has_enough(leadership, min_insync_replicas) {
+        if origin.needs_in_sync_replicas() && !self.has_enough(leadership, leadership.isr.len()) {
             return Err(ErrorCode::NotEnoughReplicas);
         }
         if matches!(origin, AppendOrigin::Client { .. })
@@ -204,7 +249,7 @@ impl Replica {
         assert_eq!(base_offset, self.log_end, "an append is planned and applied under one lock");
         self.producers.apply(header, base_offset, now);
         self.log_end = base_offset + (i64::from(header.last_offset_delta) + 1);
-        self.move_high_watermark();
+        self.move_high_watermark(now);
     }
 
     /// What is appended from now on does not count as committed before [`Replica::release`] says so. To be called
@@ -214,10 +259,10 @@ impl Replica {
     }
 
     /// The disk has every record below `durable_end`.
-    pub fn release(&mut self, durable_end: Offset) {
+    pub fn release(&mut self, durable_end: Offset, now: Timestamp) {
         let is_behind = durable_end < self.log_end;
         self.held_from = self.held_from.filter(|_| is_behind).map(|from| from.max(durable_end));
-        self.move_high_watermark();
+        self.move_high_watermark(now);
     }
 
     /// The first record that does not count yet.
@@ -242,17 +287,14 @@ impl Replica {
         is_committed.then_some(offset).ok_or(ErrorCode::OffsetOutOfRange)
     }
 
-    /// A follower's log ends at `offset`.
-    pub fn follower_reached(&mut self, node: NodeId, offset: Offset) {
-        if self.leadership.as_ref().is_some_and(|leadership| leadership.replicas.contains(&node)) {
-            self.followers.insert(node, offset);
-            self.move_high_watermark();
-        }
+    /// Whether as many replicas are in sync as `acks=all` asks for, after its records were appended.
+    pub fn has_enough_in_sync(&self) -> bool {
+        let enough = |leadership| self.has_enough(leadership, self.maximal_isr_len(leadership));
+        self.leadership.as_ref().is_some_and(enough)
     }
 
-    /// Whether fewer replicas are in sync than `acks=all` asks for, after its records were appended.
-    pub fn has_enough_in_sync(&self, min_insync_replicas: usize) -> bool {
-        self.leadership.as_ref().is_some_and(|leadership| has_enough(leadership, min_insync_replicas))
+    fn has_enough(&self, leadership: &Leadership, in_sync: usize) -> bool {
+        in_sync >= self.rules.min_insync_replicas.min(leadership.replicas.len())
     }
 
     /// Forgets producers that were silent for `silence_ms_max`.
@@ -260,13 +302,22 @@ impl Replica {
         self.producers.expire(now, silence_ms_max);
     }
 
-    /// The smallest log end of the in-sync replicas; it never moves back.
-    fn move_high_watermark(&mut self) {
+    fn move_high_watermark(&mut self, now: Timestamp) {
         let Some(leadership) = &self.leadership else { return };
-        let others = leadership.isr.iter().filter(|node| **node != self.node_id);
-        let slowest = others.map(|node| self.followers.get(node).copied().unwrap_or(Offset(0))).min();
-        let own = self.held_from.unwrap_or(self.log_end);
-        let reached = slowest.map_or(own, |slowest| slowest.min(own));
+        if !self.has_enough(leadership, leadership.isr.len()) {
+            return;
+        }
+        let mut reached = self.held_from.unwrap_or(self.log_end);
+        for follower in &self.followers {
+            let is_about_to_join = || {
+                follower.is_caught_up(self.log_end, now, self.rules.lag_ms_max) && follower.may_be_in_sync()
+            };
+            if follower.log_end < reached
+                && (self.is_in_maximal_isr(leadership, follower.node) || is_about_to_join())
+            {
+                reached = follower.log_end;
+            }
+        }
         self.high_watermark = self.high_watermark.max(reached);
     }
 }
@@ -285,11 +336,6 @@ pub fn check_leader(believed: LeaderEpoch, known: LeaderEpoch, is_leader: bool) 
         return Err(ErrorCode::UnknownLeaderEpoch);
     }
     if is_leader { Ok(()) } else { Err(ErrorCode::NotLeaderOrFollower) }
-}
-
-/// `min.insync.replicas` counts no more than there are replicas.
-fn has_enough(leadership: &Leadership, min_insync_replicas: usize) -> bool {
-    leadership.isr.len() >= min_insync_replicas.min(leadership.replicas.len())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use milena_core::partition::Replica;
 use milena_protocol::{ErrorCode, Timestamp};
 use milena_storage::StorageError;
 
-use super::{Appended, Partition, Progress, min_insync_replicas, now};
+use super::{Appended, Partition, Progress, now};
 
 impl Partition {
     /// Waits until every in-sync replica has the records of an append.
@@ -33,8 +33,7 @@ impl Partition {
         if !state.is_leader() {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
-        let enough = state.has_enough_in_sync(min_insync_replicas(&self.config.load()));
-        if enough { Ok(()) } else { Err(ErrorCode::NotEnoughReplicasAfterAppend) }
+        if state.has_enough_in_sync() { Ok(()) } else { Err(ErrorCode::NotEnoughReplicasAfterAppend) }
     }
 
     /// Waits until the disk has the records of an append, where the topic asks for that.
@@ -84,7 +83,7 @@ impl Partition {
         self.synced(self.log.flush())?;
         let mut state = self.lock();
         if state.held_from().is_some() {
-            state.release(self.log.durable_end());
+            state.release(self.log.durable_end(), now());
             self.publish(&state);
         }
         self.flushed_at.store(now().0, Ordering::Relaxed);

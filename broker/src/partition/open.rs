@@ -16,7 +16,7 @@ use milena_storage::{
 use tokio::sync::watch;
 
 use super::compact::Compaction;
-use super::{Partition, Progress, log_config, now};
+use super::{Partition, Progress, log_config, now, replica_rules};
 use crate::metrics::Traffic;
 use crate::partitions::DirHealth;
 
@@ -34,6 +34,8 @@ pub(crate) struct Opened<'a> {
     pub(crate) high_watermark: Option<Offset>,
     /// Of the log directory.
     pub(crate) health: DirHealth,
+    /// `replica.lag.time.max.ms`.
+    pub(crate) lag_ms_max: i64,
     /// The folder names the topic's id already.
     pub(crate) has_topic_id: bool,
 }
@@ -57,7 +59,8 @@ impl Partition {
             let (segment, kept, cut) = (repair.path.display(), repair.position, repair.bytes);
             tracing::warn!(%topic, partition, %segment, kept, cut, reason = repair.reason, "cut a torn tail off");
         }
-        let mut replica = Replica::new(opened.node_id, log.end_offset());
+        let mut replica =
+            Replica::new(opened.node_id, log.end_offset(), replica_rules(&opened.config, opened.lag_ms_max));
         restore_producers(&log, &mut replica, now)?;
         if let Some(offset) = replica.producers().first_unstable_offset() {
             let (topic, partition) = (&opened.topic, opened.index.0);
@@ -81,6 +84,7 @@ impl Partition {
             is_flushing: AtomicBool::new(false),
             state: Mutex::new(replica),
             config: ArcSwap::new(opened.config),
+            lag_ms_max: opened.lag_ms_max,
             progress: watch::Sender::new(progress),
             producer_count: AtomicUsize::new(0),
             flushed_at: AtomicI64::new(now.0),

@@ -35,6 +35,7 @@ fn open(disk: &MemDisk, change: impl Fn(&mut TopicConfig), opening: Opening) -> 
         opening,
         high_watermark: None,
         health: DirHealth::new(Path::new("/data"), StorageMetrics::default()),
+        lag_ms_max: 30_000,
         has_topic_id: false,
     })
     .unwrap();
@@ -44,7 +45,9 @@ fn open(disk: &MemDisk, change: impl Fn(&mut TopicConfig), opening: Opening) -> 
 
 fn lead(partition: &Partition, epoch: i32, replicas: &[i32]) {
     let nodes: Vec<NodeId> = replicas.iter().copied().map(NodeId).collect();
-    partition.lead(Leadership { epoch: LeaderEpoch(epoch), replicas: nodes.clone(), isr: nodes });
+    let alive = |_| Some(LiveBroker { epoch: -1, is_stopping: false });
+    let (replicas, isr) = (nodes.clone(), nodes);
+    partition.lead(Leadership { epoch: LeaderEpoch(epoch), partition_epoch: epoch, replicas, isr }, &alive);
 }
 
 fn mk_batch(base_sequence: i32, values: &[&str]) -> RecordBatch {

@@ -144,8 +144,8 @@ impl Inner {
         let mut hosted = Hosted { image: image.clone(), ..Hosted::default() };
         for topic in image.topics() {
             let here = by_topic.remove(&topic.id).unwrap_or_default();
-            for (index, image) in topic.partitions() {
-                here.get(&index).into_iter().for_each(|partition| self.take_role(partition, image));
+            for (index, assigned) in topic.partitions() {
+                here.get(&index).into_iter().for_each(|partition| self.take_role(image, partition, assigned));
             }
             hosted.put(topic, here);
         }

@@ -40,7 +40,7 @@ impl Inner {
             }
             match self.open_again(image, topic, index) {
                 Ok(opened) => {
-                    self.take_role(&opened, partition);
+                    self.take_role(image, &opened, partition);
                     here.insert(index, Arc::new(opened));
                 }
                 Err(error) => self.open_failed((&topic.name, index), &error),

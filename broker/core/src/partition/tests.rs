@@ -3,6 +3,7 @@
 use milena_protocol::records::{BatchBuilder, NewRecord, RecordBatch};
 use milena_protocol::{ProducerEpoch, ProducerId};
 
+mod isr;
 mod property;
 
 use super::*;
@@ -11,15 +12,54 @@ const NODE: NodeId = NodeId(1);
 const CLIENT: AppendOrigin = AppendOrigin::Client { acks_all: true };
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
+const LAG_MS_MAX: i64 = 30_000;
+
+fn mk_replica(log_end: i64) -> Replica {
+    Replica::new(NODE, Offset(log_end), ReplicaRules { min_insync_replicas: 1, lag_ms_max: LAG_MS_MAX })
+}
+
 fn mk_leader(isr: &[i32]) -> Replica {
-    let mut replica = Replica::new(NODE, Offset(0));
-    replica.lead(mk_leadership(0, isr));
+    let mut replica = mk_replica(0);
+    lead(&mut replica, mk_leadership(0, isr));
     replica
+}
+
+/// Every broker is alive, in the epoch of its id.
+fn alive(node: NodeId) -> Option<LiveBroker> {
+    Some(LiveBroker { epoch: node.0.into(), is_stopping: false })
+}
+
+fn lead(replica: &mut Replica, leadership: Leadership) {
+    replica.lead(leadership, &alive, NOW);
+}
+
+fn mk_fetch(replica: &Replica, node: i32, offset: i64) -> FollowerFetch {
+    FollowerFetch {
+        node: NodeId(node),
+        broker_epoch: node.into(),
+        offset: Offset(offset),
+        log_start: Offset(0),
+        leader_end: replica.log_end(),
+    }
+}
+
+fn fetch_at(
+    replica: &mut Replica,
+    node: i32,
+    offset: i64,
+    at_ms: i64,
+) -> Result<Option<IsrProposal>, ErrorCode> {
+    let fetch = mk_fetch(replica, node, offset);
+    replica.fetched(&fetch, NOW.plus_ms(at_ms))
+}
+
+fn fetch(replica: &mut Replica, node: i32, offset: i64) -> Option<IsrProposal> {
+    fetch_at(replica, node, offset, 0).unwrap()
 }
 
 fn mk_leadership(epoch: i32, isr: &[i32]) -> Leadership {
     let nodes: Vec<NodeId> = isr.iter().copied().map(NodeId).collect();
-    Leadership { epoch: LeaderEpoch(epoch), replicas: nodes.clone(), isr: nodes }
+    Leadership { epoch: LeaderEpoch(epoch), partition_epoch: epoch, replicas: nodes.clone(), isr: nodes }
 }
 
 /// `count` records of producer 7.
@@ -31,7 +71,7 @@ fn mk_batch(epoch: i16, base_sequence: i32, count: usize) -> RecordBatch {
 
 /// Plans and applies; yields the offset of the first record and whether it was there already.
 fn append(replica: &mut Replica, batch: &RecordBatch) -> Result<(i64, bool), ErrorCode> {
-    match replica.plan_append(batch.header(), CLIENT, 1)? {
+    match replica.plan_append(batch.header(), CLIENT)? {
         AppendPlan::Append { base_offset, .. } => {
             replica.apply(batch.header(), base_offset, NOW);
             Ok((base_offset.0, false))
@@ -52,50 +92,53 @@ fn high_watermark_is_the_smallest_log_end_in_the_isr() {
     let mut replica = mk_leader(&[1, 2, 3]);
     append(&mut replica, &mk_batch(0, 0, 10)).unwrap();
     assert_eq!(replica.high_watermark(), Offset(0));
-    replica.follower_reached(NodeId(2), Offset(8));
+    fetch(&mut replica, 2, 8);
     assert_eq!(replica.high_watermark(), Offset(0));
-    replica.follower_reached(NodeId(3), Offset(5));
+    fetch(&mut replica, 3, 5);
     assert_eq!(replica.high_watermark(), Offset(5));
     let mut shrunk = mk_leadership(0, &[1, 2, 3]);
     shrunk.isr.pop();
-    replica.lead(shrunk);
-    assert_eq!(replica.high_watermark(), Offset(8));
-    replica.follower_reached(NodeId(9), Offset(10));
-    assert_eq!(replica.high_watermark(), Offset(8));
+    lead(&mut replica, shrunk.clone());
+    assert_eq!(replica.high_watermark(), Offset(5), "it may come back in a moment");
+    replica.lead(shrunk, &|node| alive(node).filter(|_| node != NodeId(3)), NOW);
+    assert_eq!(replica.high_watermark(), Offset(8), "not when it is dead");
+    assert_eq!(fetch_at(&mut replica, 9, 10, 0), Err(ErrorCode::UnknownLeaderEpoch));
 }
 
 #[test]
 fn too_few_in_sync_replicas_refuse_acks_all_alone() {
+    let two = ReplicaRules { min_insync_replicas: 2, lag_ms_max: LAG_MS_MAX };
     let mut replica = mk_leader(&[1, 2, 3]);
+    replica.set_rules(two, NOW);
     let mut shrunk = mk_leadership(0, &[1, 2, 3]);
     shrunk.isr.truncate(1);
-    replica.lead(shrunk);
+    lead(&mut replica, shrunk);
     let batch = mk_batch(0, 0, 1);
-    assert_eq!(replica.plan_append(batch.header(), CLIENT, 2), Err(ErrorCode::NotEnoughReplicas));
-    assert_eq!(
-        replica.plan_append(batch.header(), AppendOrigin::Coordinator, 2),
-        Err(ErrorCode::NotEnoughReplicas)
-    );
-    assert!(replica.plan_append(batch.header(), AppendOrigin::Client { acks_all: false }, 2).is_ok());
-    assert!(mk_leader(&[1]).plan_append(batch.header(), CLIENT, 2).is_ok(), "one replica cannot be two");
+    let plan = |replica: &Replica, origin| replica.plan_append(batch.header(), origin);
+    assert_eq!(plan(&replica, CLIENT), Err(ErrorCode::NotEnoughReplicas));
+    assert_eq!(plan(&replica, AppendOrigin::Coordinator), Err(ErrorCode::NotEnoughReplicas));
+    assert!(plan(&replica, AppendOrigin::Client { acks_all: false }).is_ok());
+    let mut sole = mk_leader(&[1]);
+    sole.set_rules(two, NOW);
+    assert!(plan(&sole, CLIENT).is_ok(), "one replica cannot be two");
 }
 
 #[test]
 fn appends_need_leadership() {
-    let mut replica = Replica::new(NODE, Offset(5));
+    let mut replica = mk_replica(5);
     let batch = mk_batch(0, 0, 1);
-    assert_eq!(replica.plan_append(batch.header(), CLIENT, 1), Err(ErrorCode::NotLeaderOrFollower));
-    replica.lead(mk_leadership(4, &[1]));
+    assert_eq!(replica.plan_append(batch.header(), CLIENT), Err(ErrorCode::NotLeaderOrFollower));
+    lead(&mut replica, mk_leadership(4, &[1]));
     let plan = AppendPlan::Append { base_offset: Offset(5), leader_epoch: LeaderEpoch(4) };
-    assert_eq!(replica.plan_append(batch.header(), CLIENT, 1), Ok(plan));
+    assert_eq!(replica.plan_append(batch.header(), CLIENT), Ok(plan));
     replica.resign(LeaderEpoch(5));
-    assert_eq!(replica.plan_append(batch.header(), CLIENT, 1), Err(ErrorCode::NotLeaderOrFollower));
+    assert_eq!(replica.plan_append(batch.header(), CLIENT), Err(ErrorCode::NotLeaderOrFollower));
 }
 
 #[test]
 fn believed_epoch_decides_the_error() {
     let mut replica = mk_leader(&[1]);
-    replica.lead(mk_leadership(4, &[1]));
+    lead(&mut replica, mk_leadership(4, &[1]));
     let check = |replica: &Replica, epoch| replica.check_leader(LeaderEpoch(epoch));
     assert_eq!(check(&replica, -1), Ok(()));
     assert_eq!(check(&replica, 4), Ok(()));
@@ -158,16 +201,16 @@ fn newer_epoch_begins_at_zero_and_fences_the_older() {
 #[test]
 fn replayed_log_and_snapshot_rebuild_the_same_producers() {
     let mut leader = mk_leader(&[1]);
-    let mut replayed = Replica::new(NODE, Offset(0));
+    let mut replayed = mk_replica(0);
     for index in 0..7 {
         let batch = mk_batch(0, index * 3, 3);
         let (base_offset, _) = append(&mut leader, &batch).unwrap();
         replayed.replay(batch.stamped(Offset(base_offset), LeaderEpoch(0)).header(), NOW);
     }
-    let mut restored = Replica::new(NODE, leader.log_end());
+    let mut restored = mk_replica(leader.log_end().0);
     leader.producers().iter().for_each(|producer| restored.restore(producer));
     for replica in [&mut replayed, &mut restored] {
-        replica.lead(mk_leadership(1, &[1]));
+        lead(replica, mk_leadership(1, &[1]));
         assert_eq!(replica.log_end(), Offset(21));
         assert_eq!(append(replica, &mk_batch(0, 18, 3)), Ok((18, true)));
         assert_eq!(append(replica, &mk_batch(0, 21, 1)), Ok((21, false)));
@@ -178,7 +221,7 @@ fn replayed_log_and_snapshot_rebuild_the_same_producers() {
 fn records_are_deleted_up_to_the_high_watermark() {
     let mut replica = mk_leader(&[1, 2]);
     append(&mut replica, &mk_batch(0, 0, 10)).unwrap();
-    replica.follower_reached(NodeId(2), Offset(8));
+    fetch(&mut replica, 2, 8);
     let plan = |offset| replica.plan_new_start(Offset(offset), false).map(|start| start.0);
     assert_eq!([plan(0), plan(8), plan(-1)], [Ok(0), Ok(8), Ok(8)]);
     assert_eq!([plan(9), plan(-2)], [Err(ErrorCode::OffsetOutOfRange); 2]);

@@ -158,14 +158,13 @@ fn batch_of(act: &Act, model: &Model) -> Option<RecordBatch> {
 
 /// A replica that was rebuilt from a snapshot and the batches after it. A tail counts as seen when it is replayed.
 fn restarted(replica: &Replica, snapshot: &Producers, tail: &[Written]) -> Replica {
-    let mut rebuilt =
-        Replica::new(NODE, tail.first().map_or(replica.log_end(), |first| Offset(first.offset)));
+    let mut rebuilt = mk_replica(tail.first().map_or(replica.log_end().0, |first| first.offset));
     snapshot.iter().for_each(|producer| rebuilt.restore(producer));
     for written in tail {
         let batch = written.batch.stamped(Offset(written.offset), LeaderEpoch(0));
         rebuilt.replay(batch.header(), written.at);
     }
-    rebuilt.lead(mk_leadership(0, &[1]));
+    lead(&mut rebuilt, mk_leadership(0, &[1]));
     rebuilt
 }
 
@@ -199,7 +198,7 @@ proptest! {
                     let header = batch.header();
                     let expected = model.expected(header, replica.log_end().0);
                     let before = (replica.producers().clone(), model.forgotten());
-                    let answer = match replica.plan_append(header, CLIENT, 1) {
+                    let answer = match replica.plan_append(header, CLIENT) {
                         Ok(AppendPlan::Append { base_offset, .. }) => {
                             replica.apply(header, base_offset, now);
                             Ok((base_offset.0, false))
