@@ -10,20 +10,23 @@ use futures::future::BoxFuture;
 use milena_protocol::frames::{self, RequestFrame};
 use milena_protocol::messages::{
     allocate_producer_ids::AllocateProducerIdsRequest, alter_configs::AlterConfigsRequest,
-    api_versions::ApiVersionsRequest, create_partitions::CreatePartitionsRequest,
-    create_topics::CreateTopicsRequest, delete_groups::DeleteGroupsRequest,
-    delete_records::DeleteRecordsRequest, delete_topics::DeleteTopicsRequest,
-    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest,
-    describe_groups::DescribeGroupsRequest, describe_log_dirs::DescribeLogDirsRequest,
-    describe_producers::DescribeProducersRequest, describe_topic_partitions::DescribeTopicPartitionsRequest,
-    fetch::FetchRequest, find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
+    api_versions::ApiVersionsRequest, broker_heartbeat::BrokerHeartbeatRequest,
+    broker_registration::BrokerRegistrationRequest, controller_registration::ControllerRegistrationRequest,
+    create_partitions::CreatePartitionsRequest, create_topics::CreateTopicsRequest,
+    delete_groups::DeleteGroupsRequest, delete_records::DeleteRecordsRequest,
+    delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
+    describe_configs::DescribeConfigsRequest, describe_groups::DescribeGroupsRequest,
+    describe_log_dirs::DescribeLogDirsRequest, describe_producers::DescribeProducersRequest,
+    describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
+    find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
     incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
     join_group::JoinGroupRequest, leave_group::LeaveGroupRequest,
     list_config_resources::ListConfigResourcesRequest, list_groups::ListGroupsRequest,
     list_offsets::ListOffsetsRequest, metadata::MetadataRequest, offset_commit::OffsetCommitRequest,
     offset_delete::OffsetDeleteRequest, offset_fetch::OffsetFetchRequest,
     offset_for_leader_epoch::OffsetForLeaderEpochRequest, produce::ProduceRequest,
-    sync_group::SyncGroupRequest, update_features::UpdateFeaturesRequest,
+    sync_group::SyncGroupRequest, unregister_broker::UnregisterBrokerRequest,
+    update_features::UpdateFeaturesRequest,
 };
 use milena_protocol::{Encoder, Message, Request};
 
@@ -171,6 +174,10 @@ apis! {
     OffsetDeleteRequest, 0..=0, B => offset_delete;
     UpdateFeaturesRequest, 0..=2, BC => update_features;
     DescribeClusterRequest, 0..=2, BC => describe_cluster;
+    BrokerRegistrationRequest, 0..=4, C => broker_registration;
+    BrokerHeartbeatRequest, 0..=2, C => broker_heartbeat;
+    UnregisterBrokerRequest, 0..=0, BC => unregister_broker;
+    ControllerRegistrationRequest, 0..=0, C => controller_registration;
     ListConfigResourcesRequest, 0..=1, B => list_config_resources;
     DescribeProducersRequest, 0..=0, B => describe_producers;
     AllocateProducerIdsRequest, 0..=0, C => allocate_producer_ids;

@@ -175,13 +175,23 @@ impl QuorumHandle {
 
     /// Asks the controller; resolves when this broker has acted on the image that holds the outcome.
     pub(crate) async fn submit(&self, request: ControllerRequest) -> ControllerReply {
-        let (reply, answer) = oneshot::channel();
-        if self.0.commands.send(Command::Submit { request, reply }).await.is_err() {
-            return unavailable();
-        }
-        let Ok((reply, offset)) = answer.await else { return unavailable() };
+        let (reply, offset) = self.ask(request).await;
         self.applied(offset).await;
         reply
+    }
+
+    /// Asks the controller on behalf of another process; resolves when the outcome is committed.
+    pub(crate) async fn submit_for_peer(&self, request: ControllerRequest) -> ControllerReply {
+        self.ask(request).await.0
+    }
+
+    /// The reply, and the end of what it depends on.
+    async fn ask(&self, request: ControllerRequest) -> (ControllerReply, Offset) {
+        let (reply, answer) = oneshot::channel();
+        if self.0.commands.send(Command::Submit { request, reply }).await.is_err() {
+            return (unavailable(), Offset::ZERO);
+        }
+        answer.await.unwrap_or_else(|_| (unavailable(), Offset::ZERO))
     }
 
     /// Asks the controller on behalf of a client that waits no longer than `timeout_ms`; what was asked may happen all the

@@ -20,203 +20,112 @@
 //! `ReplicationControlManager`, `ConfigurationControlManager` and `ClusterControlManager` of Apache Kafka for the order
 //! of checks and the messages.
 
-use bytestring::ByteString;
-use milena_protocol::messages::alter_configs;
-use milena_protocol::messages::create_partitions::CreatePartitionsTopic;
-use milena_protocol::messages::create_topics::CreatableTopic;
-use milena_protocol::messages::incremental_alter_configs::AlterConfigsResource;
+use std::collections::BTreeSet;
+
 use milena_protocol::messages::metadata_records::{
-    MetadataRecord, RegisterBrokerRecord, RegisterControllerRecord,
+    BeginTransactionRecord, EndTransactionRecord, MetadataRecord,
 };
-use milena_protocol::messages::update_features::FeatureUpdateKey;
-use milena_protocol::{ErrorCode, NodeId, ProducerId, Timestamp, TopicId};
+use milena_protocol::{NodeId, Offset, Timestamp};
 
 use crate::machine::{Machine, Outcome, Ticket};
 use crate::metadata::MetadataImage;
 
+use self::sessions::Sessions;
+use self::view::View;
+
 mod activation;
-mod brokers;
+mod change;
 mod configs;
 mod features;
+mod heartbeat;
 mod partitions;
+mod producer_ids;
 mod random;
+mod registration;
+mod request;
+mod sessions;
+mod settings;
 mod topics;
+mod view;
 
 pub use activation::{bootstrap_records, feature_records};
+pub use request::{
+    ControllerReply, ControllerRequest, CreatedTopic, DeletedTopic, Heartbeat, Refusal, TopicReference,
+};
+pub use settings::Settings;
 
 /// Most records that one request of a client may cause.
 pub const RECORDS_PER_REQUEST_MAX: usize = 10_000;
+/// Most records of one batch; a larger change is a metadata transaction, which may be split into batches.
+pub const RECORDS_PER_BATCH_MAX: usize = 10_000;
 /// Producer ids that a broker gets at a time.
 pub const PRODUCER_ID_BLOCK: i64 = 1000;
-
-/// Why something was refused; the message is for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// Kafka's error code.
-    pub code: ErrorCode,
-    /// More than the code says.
-    pub message: Option<String>,
-}
-
-impl Refusal {
-    /// A refusal with a message of its own.
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: Some(message.into()) }
-    }
-
-    /// The message, or else the name of the code: no refusal goes without words.
-    pub fn text(self) -> ByteString {
-        self.message.unwrap_or_else(|| self.code.to_string()).into()
-    }
-}
-
-impl From<ErrorCode> for Refusal {
-    fn from(code: ErrorCode) -> Self {
-        Self { code, message: None }
-    }
-}
-
-/// What the controller is configured with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// `num.partitions`.
-    pub num_partitions: i32,
-    /// `default.replication.factor`.
-    pub default_replication_factor: i16,
-    /// `delete.topic.enable`.
-    pub delete_topic_enable: bool,
-    /// `node.id`.
-    pub node_id: NodeId,
-    /// The level of `kraft.version`.
-    pub kraft_version: i16,
-}
-
-/// How a request names a topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TopicReference {
-    /// By name.
-    Name(ByteString),
-    /// By id.
-    Id(TopicId),
-}
-
-/// What is asked of the controller.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "named as Kafka's requests")]
-pub enum ControllerRequest {
-    CreateTopics {
-        topics: Vec<CreatableTopic>,
-        validate_only: bool,
-    },
-    DeleteTopics {
-        topics: Vec<TopicReference>,
-    },
-    CreatePartitions {
-        topics: Vec<CreatePartitionsTopic>,
-        validate_only: bool,
-    },
-    IncrementalAlterConfigs {
-        resources: Vec<AlterConfigsResource>,
-        validate_only: bool,
-    },
-    AlterConfigs {
-        resources: Vec<alter_configs::AlterConfigsResource>,
-        validate_only: bool,
-    },
-    UpdateFeatures {
-        updates: Vec<FeatureUpdateKey>,
-        validate_only: bool,
-    },
-    AllocateProducerIds {
-        broker: NodeId,
-        broker_epoch: i64,
-    },
-    RegisterController(RegisterControllerRecord),
-    /// The epoch in the record is decided by the controller, and it starts fenced.
-    RegisterBroker(RegisterBrokerRecord),
-    UnfenceBroker {
-        broker: NodeId,
-        broker_epoch: i64,
-    },
-}
-
-/// A topic that was created, or would be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CreatedTopic {
-    /// Its new id.
-    pub id: TopicId,
-    /// Its partitions.
-    pub partitions: i32,
-    /// Its replication factor.
-    pub replication_factor: i16,
-}
-
-/// A topic that was deleted, or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeletedTopic {
-    /// As the request named it.
-    pub reference: TopicReference,
-    /// The other half of its identity, where it exists.
-    pub found: Option<(ByteString, TopicId)>,
-    /// Whether it is gone.
-    pub result: Result<(), Refusal>,
-}
-
-/// The answer to a [`ControllerRequest`], in the order of the request.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "named as the requests")]
-pub enum ControllerReply {
-    TopicsCreated(Vec<(ByteString, Result<CreatedTopic, Refusal>)>),
-    TopicsDeleted(Vec<DeletedTopic>),
-    PartitionsCreated(Vec<(ByteString, Result<(), Refusal>)>),
-    /// Resource type, name, result.
-    ConfigsAltered(Vec<(i8, ByteString, Result<(), Refusal>)>),
-    /// The first of [`PRODUCER_ID_BLOCK`] ids.
-    ProducerIds(Result<ProducerId, Refusal>),
-    /// The epoch of the registration.
-    BrokerRegistered(i64),
-    Done(Result<(), Refusal>),
-    /// There is no controller to answer.
-    Refused(Refusal),
-}
 
 /// The state machine of the active controller.
 #[derive(Debug, Clone)]
 pub struct Controller {
     settings: Settings,
     image: MetadataImage,
+    sessions: Sessions,
     random: random::Random,
 }
 
 impl Controller {
-    /// A controller that goes on from `image`; `seed` feeds topic ids and placement.
-    pub fn new(settings: Settings, image: MetadataImage, seed: u128) -> Self {
-        Self { settings, image, random: random::Random::new(seed) }
+    /// A controller that becomes active `now` and goes on from `image`: every unfenced broker has a fresh session. `seed`
+    /// feeds topic ids and placement.
+    pub fn new(settings: Settings, image: MetadataImage, now: Timestamp, seed: u128) -> Self {
+        let sessions = Sessions::new(settings.session_timeout_ms(), &image, now);
+        Self { settings, image, sessions, random: random::Random::new(seed) }
     }
 
     /// Moves over a batch that holds no metadata record, such as a control batch.
-    pub fn skip_to(&mut self, next_offset: milena_protocol::Offset) {
+    pub fn skip_to(&mut self, next_offset: Offset) {
         self.image.skip_to(next_offset);
+    }
+
+    /// Learns who the voters of the quorum are now, and the level of `kraft.version`.
+    pub fn set_quorum(&mut self, voters: BTreeSet<NodeId>, kraft_version: i16) {
+        self.settings.voters = voters;
+        self.settings.kraft_version = kraft_version;
     }
 
     /// The metadata that decisions are based on, uncommitted changes included.
     pub fn image(&self) -> &MetadataImage {
         &self.image
     }
-}
 
-impl Machine for Controller {
-    type Request = ControllerRequest;
-    type Record = MetadataRecord;
-    type Reply = ControllerReply;
+    fn view(&self) -> View<'_> {
+        self.view_of(&self.image)
+    }
 
-    fn handle(
-        &mut self,
-        _now: Timestamp,
-        ticket: Ticket,
-        request: ControllerRequest,
-    ) -> Outcome<MetadataRecord, ControllerReply> {
-        let (records, reply) = match request {
+    fn view_of<'a>(&'a self, image: &'a MetadataImage) -> View<'a> {
+        View { image, settings: &self.settings }
+    }
+
+    /// The image as it will be once `records` are replayed.
+    fn image_after(&self, records: &[MetadataRecord]) -> MetadataImage {
+        let mut image = self.image.clone();
+        for record in records {
+            let offset = image.next_offset();
+            image.replay(offset, record).expect("the controller replays what it decided itself");
+        }
+        image
+    }
+
+    /// Where a record will stand that is added to `records`.
+    fn offset_after(&self, records: &[MetadataRecord]) -> i64 {
+        let begun = usize::from(is_large(records.len() + 1));
+        self.image.next_offset().0 + i64::try_from(records.len() + begun).unwrap_or(i64::MAX)
+    }
+
+    /// Where the last of `records` will stand, or the last that is there.
+    fn last_offset(&self, records: &[MetadataRecord]) -> Offset {
+        let bounds = if is_large(records.len()) { 2 } else { 0 };
+        self.image.next_offset() + (i64::try_from(records.len() + bounds).unwrap_or(i64::MAX) - 1)
+    }
+
+    fn decide(&mut self, now: Timestamp, request: ControllerRequest) -> Decision {
+        match request {
             ControllerRequest::CreateTopics { topics, validate_only } => {
                 self.create_topics(&topics, validate_only)
             }
@@ -243,23 +152,65 @@ impl Machine for Controller {
             ControllerRequest::UnfenceBroker { broker, broker_epoch } => {
                 self.unfence_broker(broker, broker_epoch)
             }
-        };
-        Outcome { records, replies: vec![(ticket, reply)] }
+            ControllerRequest::BrokerRegistration { request, tells_previous_epoch } => {
+                self.register(now, &request, tells_previous_epoch)
+            }
+            ControllerRequest::BrokerHeartbeat(request) => self.heartbeat(now, &request),
+            ControllerRequest::UnregisterBroker { broker } => self.unregister(broker),
+            ControllerRequest::ProcessGone { broker, broker_epoch } => {
+                self.process_gone(broker, broker_epoch)
+            }
+        }
+    }
+}
+
+impl Machine for Controller {
+    type Request = ControllerRequest;
+    type Record = MetadataRecord;
+    type Reply = ControllerReply;
+
+    fn handle(
+        &mut self,
+        now: Timestamp,
+        ticket: Ticket,
+        request: ControllerRequest,
+    ) -> Outcome<MetadataRecord, ControllerReply> {
+        let (records, reply) = self.decide(now, request);
+        Outcome { records: at_once(records), replies: vec![(ticket, reply)] }
     }
 
     fn replay(&mut self, record: &MetadataRecord) {
         let offset = self.image.next_offset();
         self.image.replay(offset, record).expect("the controller replays what it decided itself");
+        self.sessions.replay(offset, record);
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        // Sessions of other brokers and no-op records have deadlines; a quorum of one has neither.
-        None
+        self.sessions.next_expiry()
     }
 
-    fn on_deadline(&mut self, _now: Timestamp) -> Outcome<MetadataRecord, ControllerReply> {
-        Outcome::default()
+    fn on_deadline(&mut self, now: Timestamp) -> Outcome<MetadataRecord, ControllerReply> {
+        let late_ms = self.next_deadline().map_or(0, |due| now.ms_since(due));
+        if late_ms > self.settings.session_timeout_ms() / 2 {
+            self.sessions.renew(now);
+        }
+        Outcome { records: at_once(self.fence_silent(now)), replies: Vec::new() }
     }
+}
+
+/// Whether so many records do not fit one batch.
+fn is_large(records: usize) -> bool {
+    records > RECORDS_PER_BATCH_MAX
+}
+
+/// Records that happen together, or not at all: what does not fit one batch is a metadata transaction (KIP-868).
+fn at_once(records: Vec<MetadataRecord>) -> Vec<MetadataRecord> {
+    if !is_large(records.len()) {
+        return records;
+    }
+    let begin = BeginTransactionRecord { name: Some("Large change".into()) };
+    let end = EndTransactionRecord {};
+    [begin.into()].into_iter().chain(records).chain([end.into()]).collect()
 }
 
 /// Records and the reply they go with.

@@ -8,6 +8,7 @@
 //! shape.
 
 pub mod delta;
+pub mod directory;
 pub mod features;
 mod image;
 mod kept;

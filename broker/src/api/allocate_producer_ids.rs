@@ -2,7 +2,7 @@
 //!
 //! - Asked by brokers, of the active controller; another answers NOT_CONTROLLER.
 //! - The block is in the metadata log before it is given, so that no two brokers ever have the same (KIP-730).
-//! - STALE_BROKER_EPOCH or BROKER_ID_NOT_REGISTERED where the broker is not the one that was registered.
+//! - STALE_BROKER_EPOCH where the broker is not the one that was registered.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) async fn handle(
 ) -> AllocateProducerIdsResponse {
     let AllocateProducerIdsRequest { broker_id, broker_epoch } = request;
     let request = ControllerRequest::AllocateProducerIds { broker: NodeId(broker_id), broker_epoch };
-    match broker.quorum.submit(request).await {
+    match broker.quorum.submit_for_peer(request).await {
         ControllerReply::ProducerIds(Ok(first)) => AllocateProducerIdsResponse {
             producer_id_start: first.0,
             producer_id_len: i32::try_from(PRODUCER_ID_BLOCK).unwrap_or(i32::MAX),

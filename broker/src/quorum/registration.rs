@@ -1,7 +1,6 @@
 //! What this process tells the cluster about itself, and what it must find there to be allowed to take part.
 
 use anyhow::ensure;
-use milena_core::config::broker::server;
 use milena_core::controller::Settings;
 use milena_core::metadata::MetadataImage;
 use milena_core::metadata::features::{METADATA_VERSION, SUPPORTED, is_acceptable, is_supported};
@@ -67,15 +66,14 @@ pub(super) fn controller(config: &Config) -> RegisterControllerRecord {
     }
 }
 
-/// What the controller takes from the configuration.
-pub(super) fn settings(config: &Config) -> Settings {
-    let replication = config.properties.int(&server::DEFAULT_REPLICATION_FACTOR);
+/// What the controller is configured with.
+pub(super) fn settings(config: &Config, cluster_id: &str) -> Settings {
     Settings {
-        num_partitions: config.properties.int(&server::NUM_PARTITIONS),
-        default_replication_factor: i16::try_from(replication).unwrap_or(i16::MAX),
-        delete_topic_enable: config.properties.boolean(&server::DELETE_TOPIC_ENABLE),
         node_id: config.node_id,
+        cluster_id: cluster_id.into(),
         kraft_version: config.voters.kraft_version(),
+        voters: [config.node_id].into(),
+        properties: config.properties.clone(),
     }
 }
 

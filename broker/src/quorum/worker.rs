@@ -83,7 +83,7 @@ impl Worker {
         let voters = if is_dynamic { Some(format::voters(config, directory_id)?) } else { None };
         let settings = raft_settings(config, local);
         let raft = Raft::new(settings, election_file.read()?, log.end(), Uuid::new_v4().as_u64_pair().0);
-        let controller = new_controller(config, &loader);
+        let controller = new_controller(config, &dir, &loader);
         let mut worker = Self {
             local,
             voters,
@@ -289,9 +289,10 @@ fn raft_settings(config: &Config, local: ReplicaKey) -> Settings {
     }
 }
 
-fn new_controller(config: &Config, loader: &MetadataLoader) -> Controller {
+fn new_controller(config: &Config, dir: &LogDir, loader: &MetadataLoader) -> Controller {
     let seed = Uuid::new_v4().as_u128() ^ Uuid::new_v4().as_u128().rotate_left(64);
-    Controller::new(registration::settings(config), loader.published().clone(), seed)
+    let settings = registration::settings(config, &dir.meta.cluster_id);
+    Controller::new(settings, loader.published().clone(), now(), seed)
 }
 
 /// What a new cluster starts with: the levels of `bootstrap.checkpoint`, which another formatter may have written.

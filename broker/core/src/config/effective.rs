@@ -136,6 +136,16 @@ impl Layers<'_> {
         found
     }
 
+    /// The number in effect for a topic key. A stored value that no longer parses counts as unset.
+    pub fn integer(&self, key: &'static Key) -> i64 {
+        number(&in_effect(self, key))
+    }
+
+    /// Whether a topic key is in effect `true`.
+    pub fn boolean(&self, key: &'static Key) -> bool {
+        in_effect(self, key) == Value::Boolean(true)
+    }
+
     fn dynamic_and_file(&self, key: &'static Key) -> Vec<Found> {
         let file = self.file.explicit(key).map(|value| Found {
             name: ByteString::from_static(key.name),
@@ -231,9 +241,9 @@ impl TopicConfig {
     /// Resolves every key. A stored value that no longer parses counts as unset.
     pub fn resolve(layers: &Layers<'_>) -> Self {
         let text = |key| in_effect(layers, key);
-        let long = |key| number(&text(key));
-        let int = |key| i32::try_from(number(&text(key))).unwrap_or(i32::MAX);
-        let flag = |key| text(key) == Value::Boolean(true);
+        let long = |key| layers.integer(key);
+        let int = |key| i32::try_from(long(key)).unwrap_or(i32::MAX);
+        let flag = |key| layers.boolean(key);
         let policy = |word: &str| matches!(text(&topic::CLEANUP_POLICY), Value::List(l) if l.iter().any(|e| e == word));
         Self {
             cleanup_delete: policy("delete"),

@@ -5,15 +5,12 @@ use std::collections::BTreeSet;
 use bytestring::ByteString;
 use milena_protocol::messages::create_partitions::CreatePartitionsTopic;
 use milena_protocol::messages::metadata_records::{MetadataRecord, PartitionRecord};
-use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, PartitionIndex, TopicId, Uuid};
+use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, PartitionIndex, TopicId};
 
 use super::topics::repeated;
 use super::{Controller, ControllerReply, Decision, RECORDS_PER_REQUEST_MAX, Refusal};
 use crate::metadata::{MetadataImage, PartitionImage, TopicImage};
 use crate::placement::{self, Candidate};
-
-/// The id of a log directory that is not decided yet.
-const UNASSIGNED_DIRECTORY: Uuid = Uuid::nil();
 
 impl Controller {
     /// Places new partitions on the registered brokers.
@@ -159,9 +156,7 @@ pub(super) fn new_partition(
     index: PartitionIndex,
     replicas: Vec<NodeId>,
 ) -> Result<PartitionRecord, Refusal> {
-    let broker = |node: &NodeId| image.broker(*node);
-    let alive = |node: &NodeId| broker(node).is_some_and(|b| !b.fenced && !b.in_controlled_shutdown);
-    let isr: Vec<NodeId> = replicas.iter().copied().filter(alive).collect();
+    let isr: Vec<NodeId> = replicas.iter().copied().filter(|node| image.is_active(*node)).collect();
     let Some(leader) = isr.first().copied() else {
         let message = format!(
             "All brokers specified in the manual partition assignment for partition {index} are fenced or in controlled \
@@ -169,13 +164,8 @@ pub(super) fn new_partition(
         );
         return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message));
     };
-    // A broker with one directory has no choice; one with several decides later.
-    let directory = |node: &NodeId| match broker(node).map(|broker| broker.log_dirs.as_slice()) {
-        Some([only]) => *only,
-        _ => UNASSIGNED_DIRECTORY,
-    };
     let partition = PartitionImage {
-        directories: replicas.iter().map(directory).collect(),
+        directories: replicas.iter().map(|node| image.default_directory(*node)).collect(),
         replicas,
         isr,
         removing_replicas: Vec::new(),

@@ -15,30 +15,38 @@ use super::{
     Controller, ControllerReply, ControllerRequest, PRODUCER_ID_BLOCK, Settings, TopicReference,
     bootstrap_records,
 };
+use crate::config::Properties;
 use crate::machine::{Machine, Ticket};
 use crate::metadata::{ConfigResource, MetadataImage, MetadataLoader, ResourceType};
 
-const DIRECTORY: Uuid = Uuid::from_u128(5);
+mod brokers;
 
 struct Quorum(Controller);
 
 impl Quorum {
     /// A cluster with one unfenced broker.
     fn new() -> Self {
+        let mut quorum = Self::empty(1);
+        quorum.restart_broker(1);
+        quorum
+    }
+
+    /// A cluster of the controller `node` alone.
+    fn empty(node: i32) -> Self {
         let mut loader = MetadataLoader::default();
         for (offset, record) in bootstrap_records().iter().enumerate() {
             loader.replay(Offset(offset as i64), record).unwrap();
         }
+        let mut properties = Properties::default();
+        properties.set("num.partitions", "2").unwrap();
         let settings = Settings {
-            num_partitions: 2,
-            default_replication_factor: 1,
-            delete_topic_enable: true,
-            node_id: NodeId(1),
+            node_id: NodeId(node),
+            cluster_id: "c".into(),
             kraft_version: 1,
+            voters: [NodeId(node)].into(),
+            properties,
         };
-        let mut quorum = Self(Controller::new(settings, loader.published().clone(), 1));
-        quorum.restart_broker(1);
-        quorum
+        Self(Controller::new(settings, loader.published().clone(), Timestamp(0), 1))
     }
 
     fn restart_broker(&mut self, id: i32) {
@@ -49,7 +57,7 @@ impl Quorum {
         };
         let record = RegisterBrokerRecord {
             broker_id: id,
-            log_dirs: vec![DIRECTORY],
+            log_dirs: vec![directory(id)],
             features: vec![feature("metadata.version", 30, 30), feature("kraft.version", 0, 1)],
             ..Default::default()
         };
@@ -60,7 +68,15 @@ impl Quorum {
     }
 
     fn ask(&mut self, request: ControllerRequest) -> (Vec<MetadataRecord>, ControllerReply) {
-        let mut outcome = self.0.handle(Timestamp(0), Ticket(1), request);
+        self.ask_at(Timestamp(0), request)
+    }
+
+    fn ask_at(
+        &mut self,
+        now: Timestamp,
+        request: ControllerRequest,
+    ) -> (Vec<MetadataRecord>, ControllerReply) {
+        let mut outcome = self.0.handle(now, Ticket(1), request);
         outcome.records.iter().for_each(|record| self.0.replay(record));
         (outcome.records, outcome.replies.remove(0).1)
     }
@@ -150,6 +166,11 @@ fn mk_replacement(
     }
 }
 
+/// The only log directory of a broker.
+fn directory(broker: i32) -> Uuid {
+    Uuid::from_u128(1_000 + broker as u128)
+}
+
 fn mk_topic(name: &str, partitions: i32, replicas: i16) -> CreatableTopic {
     CreatableTopic {
         name: name.into(),
@@ -196,7 +217,7 @@ fn a_created_topic_is_a_topic_its_values_and_its_partitions() {
             leader: 1,
             leader_epoch: 0,
             partition_epoch: 0,
-            directories: vec![DIRECTORY],
+            directories: vec![directory(1)],
             ..Default::default()
         }
         .into(),
@@ -322,7 +343,7 @@ fn topics_are_deleted_by_name_or_id() {
     assert_eq!(records.len(), 2);
     assert_eq!(quorum.image().topics().count(), 0);
 
-    quorum.0.settings.delete_topic_enable = false;
+    quorum.0.settings.properties.set("delete.topic.enable", "false").unwrap();
     let (_, reply) =
         quorum.ask(ControllerRequest::DeleteTopics { topics: vec![TopicReference::Name("a".into())] });
     let ControllerReply::TopicsDeleted(results) = reply else { panic!("{reply:?}") };
@@ -546,7 +567,11 @@ fn a_restarted_broker_leads_again_under_a_new_epoch() {
 fn replica_leads_again_what_apache_kafka_left_without_an_isr() {
     for (eligible, last_known) in [(vec![1, 2], vec![]), (vec![], vec![1])] {
         let mut quorum = Quorum::new();
-        quorum.create(mk_topic("a", 1, 1)).unwrap();
+        quorum.restart_broker(2);
+        let level = FeatureLevelRecord { name: "eligible.leader.replicas.version".into(), feature_level: 1 };
+        quorum.0.replay(&level.into());
+        let topic = with_config(manual("a", &[(0, &[1, 2])]), "min.insync.replicas", Some("2"));
+        quorum.create(topic).unwrap();
         let left = PartitionChangeRecord {
             partition_id: 0,
             topic_id: quorum.image().topic("a").unwrap().id.0,
@@ -595,7 +620,8 @@ fn the_epoch_of_a_registration_is_its_own_offset() {
     assert_eq!(reply, ControllerReply::BrokerRegistered(own));
     assert_eq!(quorum.image().broker(NodeId(1)).unwrap().epoch, own);
     let stale = ControllerRequest::UnfenceBroker { broker: NodeId(1), broker_epoch: own - 1 };
-    assert_eq!(quorum.ask(stale).1, ControllerReply::Done(Err(ErrorCode::StaleBrokerEpoch.into())));
+    let ControllerReply::Done(Err(refusal)) = quorum.ask(stale).1 else { panic!("stale") };
+    assert_eq!(refusal.code, ErrorCode::StaleBrokerEpoch);
 }
 
 #[test]
@@ -617,7 +643,8 @@ fn producer_ids_are_given_in_blocks_and_never_twice() {
     assert_eq!(quorum.ask(ask.clone()).1, ControllerReply::ProducerIds(Ok(ProducerId(0))));
     assert_eq!(quorum.ask(ask).1, ControllerReply::ProducerIds(Ok(ProducerId(PRODUCER_ID_BLOCK))));
     let stale = ControllerRequest::AllocateProducerIds { broker: NodeId(1), broker_epoch: -1 };
-    assert_eq!(quorum.ask(stale).1, ControllerReply::ProducerIds(Err(ErrorCode::StaleBrokerEpoch.into())));
+    let ControllerReply::ProducerIds(Err(refusal)) = quorum.ask(stale).1 else { panic!("stale") };
+    assert_eq!(refusal.code, ErrorCode::StaleBrokerEpoch);
 }
 
 #[test]

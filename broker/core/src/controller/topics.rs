@@ -57,7 +57,7 @@ impl Controller {
     /// How many partitions a topic would have, were all else right.
     fn partitions_asked(&self, topic: &CreatableTopic) -> usize {
         match (topic.assignments.len(), topic.num_partitions) {
-            (0, -1) => self.settings.num_partitions.try_into().unwrap_or(0),
+            (0, -1) => self.settings.num_partitions().try_into().unwrap_or(0),
             (0, partitions) => partitions.try_into().unwrap_or(0),
             (assigned, _) => assigned,
         }
@@ -101,7 +101,7 @@ impl Controller {
             return manual_replicas(&self.image, topic);
         }
         let partitions = match topic.num_partitions {
-            -1 => self.settings.num_partitions,
+            -1 => self.settings.num_partitions(),
             partitions @ 1.. => partitions,
             _ => {
                 let message = "Number of partitions was set to an invalid non-positive value.";
@@ -109,7 +109,7 @@ impl Controller {
             }
         };
         let replicas = match topic.replication_factor {
-            -1 => self.settings.default_replication_factor,
+            -1 => self.settings.default_replication_factor(),
             replicas @ 1.. => replicas,
             _ => {
                 let message = "Replication factor must be larger than 0, or -1 to use the default value.";
@@ -146,7 +146,7 @@ impl Controller {
         deleted: &BTreeSet<Uuid>,
     ) -> Result<(), Refusal> {
         match (found, reference) {
-            _ if !self.settings.delete_topic_enable => Err(ErrorCode::TopicDeletionDisabled.into()),
+            _ if !self.settings.delete_topic_enable() => Err(ErrorCode::TopicDeletionDisabled.into()),
             (Some((_, id)), _) if deleted.contains(&id.0) => {
                 Err(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name or id."))
             }

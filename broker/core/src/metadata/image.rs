@@ -45,8 +45,8 @@ pub struct BrokerImage {
     pub in_controlled_shutdown: bool,
     /// Ids of its log directories.
     pub log_dirs: Vec<Uuid>,
-    /// Ids of its log directories that get no new replicas.
-    pub cordoned_log_dirs: Vec<Uuid>,
+    /// Ids of its log directories that get no new replicas; `None` until it has said so.
+    pub cordoned_log_dirs: Option<Vec<Uuid>>,
 }
 
 impl BrokerImage {

@@ -7,6 +7,7 @@ use milena_protocol::messages::metadata_records::{
 };
 use milena_protocol::{LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId, Uuid};
 
+use super::directory::MIGRATING;
 use super::image::{
     BrokerImage, ConfigResource, Endpoint, MetadataImage, PartitionImage, ResourceType, TopicImage,
 };
@@ -96,7 +97,7 @@ impl MetadataImage {
             fenced: record.fenced,
             in_controlled_shutdown: record.in_controlled_shutdown,
             log_dirs: record.log_dirs.clone(),
-            cordoned_log_dirs: record.cordoned_log_dirs.clone().unwrap_or_default(),
+            cordoned_log_dirs: record.cordoned_log_dirs.clone(),
         };
         self.brokers.insert(id, broker);
     }
@@ -122,8 +123,8 @@ impl MetadataImage {
         if !record.log_dirs.is_empty() {
             broker.log_dirs.clone_from(&record.log_dirs);
         }
-        if let Some(cordoned) = &record.cordoned_log_dirs {
-            broker.cordoned_log_dirs.clone_from(cordoned);
+        if record.cordoned_log_dirs.is_some() {
+            broker.cordoned_log_dirs.clone_from(&record.cordoned_log_dirs);
         }
         Ok(())
     }
@@ -158,7 +159,7 @@ impl MetadataImage {
             adding_replicas: nodes(&record.adding_replicas),
             eligible_leader_replicas: nodes(record.eligible_leader_replicas.as_deref().unwrap_or_default()),
             last_known_elr: nodes(record.last_known_elr.as_deref().unwrap_or_default()),
-            directories: record.directories.clone(),
+            directories: placed(record.directories.clone(), record.replicas.len()),
             leader: NodeId(record.leader),
             leader_recovery_state: record.leader_recovery_state,
             leader_epoch: LeaderEpoch(record.leader_epoch),
@@ -175,30 +176,7 @@ impl MetadataImage {
             .partitions
             .get_mut(&index)
             .ok_or_else(|| format!("topic {} has no partition {index}", topic.name))?;
-        for (field, change) in [
-            (&mut partition.isr, &record.isr),
-            (&mut partition.replicas, &record.replicas),
-            (&mut partition.removing_replicas, &record.removing_replicas),
-            (&mut partition.adding_replicas, &record.adding_replicas),
-            (&mut partition.eligible_leader_replicas, &record.eligible_leader_replicas),
-            (&mut partition.last_known_elr, &record.last_known_elr),
-        ] {
-            if let Some(change) = change {
-                *field = nodes(change);
-            }
-        }
-        if let Some(directories) = &record.directories {
-            partition.directories.clone_from(directories);
-        }
-        if record.leader_recovery_state >= 0 {
-            partition.leader_recovery_state = record.leader_recovery_state;
-        }
-        if record.leader != NO_LEADER_CHANGE {
-            partition.leader = NodeId(record.leader);
-            // Java's integers wrap, and every node must come to the same epoch.
-            partition.leader_epoch.0 = partition.leader_epoch.0.wrapping_add(1);
-        }
-        partition.partition_epoch = partition.partition_epoch.wrapping_add(1);
+        partition.change(record);
         Ok(())
     }
 
@@ -215,12 +193,16 @@ impl MetadataImage {
         let names: Vec<_> = self.topics.keys().filter(named).cloned().collect();
         for topic in names {
             let Some(topic) = self.topics.get_mut(&topic) else { continue };
-            let indexes: Vec<_> = topic.partitions.keys().copied().collect();
+            let holds = |partition: &PartitionImage| {
+                !partition.eligible_leader_replicas.is_empty() || !partition.last_known_elr.is_empty()
+            };
+            let indexes: Vec<_> =
+                topic.partitions.iter().filter(|(_, p)| holds(p)).map(|(index, _)| *index).collect();
             for index in indexes {
                 if let Some(partition) = topic.partitions.get_mut(&index) {
                     partition.eligible_leader_replicas.clear();
                     partition.last_known_elr.clear();
-                    partition.partition_epoch += 1;
+                    partition.partition_epoch = partition.partition_epoch.wrapping_add(1);
                 }
             }
         }
@@ -253,9 +235,48 @@ impl MetadataImage {
     }
 }
 
+impl PartitionImage {
+    /// Makes the change of `record`.
+    pub(crate) fn change(&mut self, record: &PartitionChangeRecord) {
+        for (field, change) in [
+            (&mut self.isr, &record.isr),
+            (&mut self.replicas, &record.replicas),
+            (&mut self.removing_replicas, &record.removing_replicas),
+            (&mut self.adding_replicas, &record.adding_replicas),
+            (&mut self.eligible_leader_replicas, &record.eligible_leader_replicas),
+            (&mut self.last_known_elr, &record.last_known_elr),
+        ] {
+            if let Some(change) = change {
+                *field = nodes(change);
+            }
+        }
+        if let Some(directories) = &record.directories {
+            self.directories.clone_from(directories);
+        }
+        self.directories = placed(std::mem::take(&mut self.directories), self.replicas.len());
+        if record.leader_recovery_state >= 0 {
+            self.leader_recovery_state = record.leader_recovery_state;
+        }
+        if record.leader != NO_LEADER_CHANGE {
+            self.leader = NodeId(record.leader);
+            // Java's integers wrap, and every node must come to the same epoch.
+            self.leader_epoch.0 = self.leader_epoch.0.wrapping_add(1);
+        }
+        self.partition_epoch = self.partition_epoch.wrapping_add(1);
+    }
+}
+
 /// A copy: the image outlives the request, or the read of the log, that a name would be a slice of.
 fn owned(text: &ByteString) -> ByteString {
     ByteString::from(&**text)
+}
+
+/// Records older than KIP-858 say nothing of directories.
+fn placed(directories: Vec<Uuid>, replicas: usize) -> Vec<Uuid> {
+    if directories.iter().all(|directory| *directory == MIGRATING) {
+        return vec![MIGRATING; replicas];
+    }
+    directories
 }
 
 fn nodes(ids: &[i32]) -> Vec<NodeId> {

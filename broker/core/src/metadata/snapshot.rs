@@ -72,7 +72,7 @@ fn broker_record(broker: &BrokerImage) -> MetadataRecord {
         fenced: broker.fenced,
         in_controlled_shutdown: broker.in_controlled_shutdown,
         log_dirs: broker.log_dirs.clone(),
-        cordoned_log_dirs: Some(broker.cordoned_log_dirs.clone()).filter(|dirs| !dirs.is_empty()),
+        cordoned_log_dirs: broker.cordoned_log_dirs.clone(),
     }
     .into()
 }

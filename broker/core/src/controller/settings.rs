@@ -1,0 +1,42 @@
+//! What the controller is configured with.
+
+use std::collections::BTreeSet;
+
+use bytestring::ByteString;
+use milena_protocol::NodeId;
+
+use crate::config::Properties;
+use crate::config::broker::{quorum, server};
+
+/// What the controller is configured with, and what it is told of its quorum.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `node.id`.
+    pub node_id: NodeId,
+    /// The id of the cluster.
+    pub cluster_id: ByteString,
+    /// The level of `kraft.version`.
+    pub kraft_version: i16,
+    /// The voters of the quorum, this node among them.
+    pub voters: BTreeSet<NodeId>,
+    /// Everything else, as the file says it.
+    pub properties: Properties,
+}
+
+impl Settings {
+    pub(super) fn num_partitions(&self) -> i32 {
+        self.properties.int(&server::NUM_PARTITIONS)
+    }
+
+    pub(super) fn default_replication_factor(&self) -> i16 {
+        i16::try_from(self.properties.int(&server::DEFAULT_REPLICATION_FACTOR)).unwrap_or(i16::MAX)
+    }
+
+    pub(super) fn delete_topic_enable(&self) -> bool {
+        self.properties.boolean(&server::DELETE_TOPIC_ENABLE)
+    }
+
+    pub(super) fn session_timeout_ms(&self) -> i64 {
+        i64::from(self.properties.int(&quorum::BROKER_SESSION_TIMEOUT_MS))
+    }
+}
