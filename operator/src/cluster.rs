@@ -1,15 +1,18 @@
-//! One cluster: observe -> validate -> build -> apply -> roll -> status.
+//! One cluster: observe -> validate -> roll -> build -> apply -> evict and grow -> status.
 //!
-//! Only `observe`, `apply` and what is in this file touch a client or a cache; everything decided is decided in pure
+//! Only `observe`, `apply`, `view::look` and what is in this file touch a client or a cache; everything decided is decided in pure
 //! functions. All progress is read back, so an operator that is killed at any point resumes at the next pass.
 
 pub(crate) mod apply;
 pub(crate) mod build;
+mod grow;
 mod observe;
 mod roll;
 mod status;
 pub(crate) mod validate;
+pub(crate) mod view;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,22 +20,28 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::EvictParams;
+use milena_client::{ClientError, Refused};
 use thiserror::Error;
 
 use self::apply::ApplyError;
 use self::build::{Kind, Surroundings};
+use self::grow::{Growth, Step};
 use self::observe::ObservedCluster;
-use self::roll::Roll;
+use self::roll::{PodView, Roll};
+use self::status::Seen;
 use self::validate::{Refusal, ValidatedCluster};
+use self::view::ClusterView;
 use crate::conditions::{self, Outlook};
 use crate::crd::{ClusterStatus, KafkaCluster};
-use crate::names::ClusterKey;
+use crate::names::{ClusterKey, Role};
 use crate::operator::{Operator, is_paused};
 use crate::queue::Again;
 use crate::report::{self, ReportError};
 
 /// How soon an eviction that the budget forbade is tried again.
 const EVICTION_RETRY: Duration = Duration::from_secs(5);
+/// How soon a cluster of several nodes is looked at again while it is not as it should be.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// An API server answers so when a budget forbids an eviction.
 const TOO_MANY_REQUESTS: u16 = 429;
 
@@ -63,6 +72,7 @@ struct Finding {
     again: Again,
     cluster_id: Option<String>,
     validated: Option<ValidatedCluster>,
+    growth: Option<Growth>,
 }
 
 /// One pass over the cluster `key`.
@@ -82,24 +92,36 @@ pub(crate) async fn reconcile(operator: &Operator, key: &ClusterKey) -> Result<A
         report::cluster(operator, &cluster, status, None).await?;
         return Ok(Again::Never);
     }
-    let observed = observe::observe(&operator.caches, key, cluster.spec.brokers);
-    let finding = match validate::validate(&cluster, &operator.options.broker_image) {
+    let observed = observe::observe(&operator.caches, key, &cluster.spec);
+    let validated = validate::validate(&cluster, &operator.options.broker_image);
+    let finding = match validated.and_then(|validated| may_resize(validated, &observed)) {
         Err(refusal) => refused(&refusal, &cluster),
         Ok(validated) => realise(operator, &cluster, validated, &observed).await?,
     };
     let again = finding.again;
     let outlook = finding.outlook.clone();
-    report::cluster(operator, &cluster, status_of(&cluster, &observed, finding), Some(&outlook)).await?;
+    let offer = finding.growth.as_ref().and_then(status::offer);
+    let status = status_of(&cluster, &observed, finding);
+    report::cluster(operator, &cluster, status, Some(&outlook)).await?;
+    report::offer(operator, &cluster, offer).await;
     Ok(again)
+}
+
+/// The gate before every change of the number of pods.
+fn may_resize(cluster: ValidatedCluster, observed: &ObservedCluster) -> Result<ValidatedCluster, Refusal> {
+    for role in Role::ALL {
+        validate::may_resize(role, observed.replicas(role), cluster.replicas(role))?;
+    }
+    Ok(cluster)
 }
 
 fn refused(refusal: &Refusal, cluster: &KafkaCluster) -> Finding {
     let outlook = Outlook::refused(refusal.reason(), refusal.to_string());
     let cluster_id = cluster.status.as_ref().and_then(|status| status.cluster_id.clone());
-    Finding { outlook, again: Again::Never, cluster_id, validated: None }
+    Finding { outlook, again: Again::Never, cluster_id, validated: None, growth: None }
 }
 
-/// Applies what differs, then goes on with a roll. Objects that cannot be applied are a finding, not an error.
+/// Looks at the cluster, applies what differs, then goes on with a roll and with what growth asks for.
 async fn realise(
     operator: &Operator,
     cluster: &Arc<KafkaCluster>,
@@ -107,26 +129,105 @@ async fn realise(
     observed: &ObservedCluster,
 ) -> Result<Finding, ClusterError> {
     let cluster_id = observed.cluster_id(cluster);
-    let around = Surroundings { cluster_id: &cluster_id, operator_namespace: &operator.options.namespace };
+    let single = validated.is_single();
+    let (pods, mut roll) = match roll::pods(observed) {
+        Ok(pods) => (pods, None),
+        Err(applying) => (Vec::new(), Some(applying)),
+    };
+    let view = look(operator, &validated, &pods).await;
+    let seen = view.as_ref().and_then(|view| view.as_ref().ok());
+    let planned = roll.take().unwrap_or_else(|| roll::next_pods(seen, &pods, single));
+    let around = Surroundings {
+        cluster_id: &cluster_id,
+        initial_controllers: observed.initial_controllers(&validated),
+        budget: roll::budget(seen, &pods, &planned, single),
+        operator_namespace: &operator.options.namespace,
+    };
     // Whether pods have something new to come: then the caches are behind.
-    let mut changed = false;
-    for manifest in build::build(&validated, around) {
-        let cached = observed.objects.get(&(manifest.kind, manifest.name.clone()));
-        match apply::apply(&operator.client, &validated.key, &manifest, cached, &operator.normalised).await {
-            Ok(written) => changed |= written && manifest.kind == Kind::StatefulSet,
-            Err(error) => {
-                let again = if error.is_farewell() { Again::Never } else { Again::Backoff };
-                tracing::warn!(cluster = %validated.key, %error, "apply failed");
-                operator.metrics.failed("cluster", error.reason());
-                let outlook = Outlook::failing(error.reason(), error.to_string());
-                let (cluster_id, validated) = (Some(cluster_id), Some(validated));
-                return Ok(Finding { outlook, again, cluster_id, validated });
-            }
+    let changed = match apply_all(operator, &validated, observed, around).await {
+        Ok(changed) => changed,
+        Err(error) => {
+            let again = if error.is_farewell() { Again::Never } else { Again::Backoff };
+            tracing::warn!(cluster = %validated.key, %error, "apply failed");
+            operator.metrics.failed("cluster", error.reason());
+            let outlook = Outlook::failing(error.reason(), error.to_string());
+            let (cluster_id, validated) = (Some(cluster_id), Some(validated));
+            return Ok(Finding { outlook, again, cluster_id, validated, growth: None });
         }
+    };
+    let growth = seen.filter(|_| !changed).map(|view| grow::plan(&validated, view));
+    let failure = take_step(operator, &validated, &cluster_id, growth.as_ref()).await;
+    let (roll, mut again) = roll_on(operator, &validated.key, observed, planned, changed).await?;
+    let seen = Seen { roll: &roll, view: view.as_ref(), growth: growth.as_ref(), failure };
+    let outlook = status::assess(&validated, observed, &seen);
+    if again == Again::Never && !single {
+        let is_calm =
+            matches!(outlook, Outlook::Ready { .. }) && growth.as_ref().is_none_or(|it| it.step.is_none());
+        again = Again::After(if is_calm { operator.options.drift_interval } else { LOOK_AGAIN });
     }
-    let (roll, again) = roll_on(operator, &validated.key, observed, changed).await?;
-    let outlook = status::assess(&validated, observed, &roll);
-    Ok(Finding { outlook, again, cluster_id: Some(cluster_id), validated: Some(validated) })
+    Ok(Finding { outlook, again, cluster_id: Some(cluster_id), validated: Some(validated), growth })
+}
+
+/// Asks a cluster of several nodes how it is, once there is somebody to answer.
+async fn look(
+    operator: &Operator,
+    cluster: &ValidatedCluster,
+    pods: &[PodView],
+) -> Option<Result<ClusterView, ClientError>> {
+    if cluster.is_single() || !pods.iter().any(|pod| pod.ready && pod.role == Role::Broker) {
+        return None;
+    }
+    let admin = operator.sessions.admin(&cluster.key, cluster.brokers);
+    let view = view::look(&admin).await;
+    if let Err(error) = &view {
+        tracing::warn!(cluster = %cluster.key, %error, "the cluster does not answer");
+        operator.sessions.close(&cluster.key);
+    }
+    Some(view)
+}
+
+/// Applies every object that differs. True when the pods have something new to come.
+async fn apply_all(
+    operator: &Operator,
+    cluster: &ValidatedCluster,
+    observed: &ObservedCluster,
+    around: Surroundings<'_>,
+) -> Result<bool, ApplyError> {
+    let mut changed = false;
+    for manifest in build::build(cluster, around) {
+        let cached = observed.objects.get(&(manifest.kind, manifest.name.clone()));
+        let written =
+            apply::apply(&operator.client, &cluster.key, &manifest, cached, &operator.normalised).await?;
+        changed |= written && manifest.kind == Kind::StatefulSet;
+    }
+    Ok(changed)
+}
+
+/// Carries out what growth asks for. Yields what the cluster has against it; the next look plans anew.
+async fn take_step(
+    operator: &Operator,
+    cluster: &ValidatedCluster,
+    cluster_id: &str,
+    growth: Option<&Growth>,
+) -> Option<String> {
+    let step = growth?.step.as_ref()?;
+    let admin = operator.sessions.admin(&cluster.key, cluster.brokers);
+    let outcome = match step {
+        Step::AddVoter(voter) => {
+            tracing::info!(cluster = %cluster.key, node = %voter.id, "becomes a voter");
+            admin.add_raft_voter(cluster_id, voter).await
+        }
+        Step::Move(assignments) => {
+            tracing::info!(cluster = %cluster.key, partitions = assignments.len(), "move replicas");
+            let outcomes = admin.alter_reassignments(assignments).await;
+            let first =
+                |outcomes: BTreeMap<_, Result<(), Refused>>| outcomes.into_values().find_map(Result::err);
+            outcomes.and_then(|outcomes| first(outcomes).map_or(Ok(()), |refused| Err(refused.into())))
+        }
+    };
+    let error = outcome.err()?;
+    tracing::warn!(cluster = %cluster.key, %error, "the cluster refused a step of its growth");
+    Some(error.to_string())
 }
 
 /// Evicts the pods whose turn it is. After a change of the StatefulSet the next event comes from it.
@@ -134,12 +235,12 @@ async fn roll_on(
     operator: &Operator,
     key: &ClusterKey,
     observed: &ObservedCluster,
+    roll: Roll,
     changed: bool,
 ) -> Result<(Roll, Again), ClusterError> {
-    let Some(set) = observed.stateful_set.as_ref().filter(|_| !changed) else {
+    if changed || observed.stateful_sets.is_empty() {
         return Ok((roll::applying(), Again::Never));
-    };
-    let roll = roll::next_pods(set, &observed.pods);
+    }
     let Roll::Stop { pods } = &roll else { return Ok((roll, Again::Never)) };
     let api: Api<Pod> = Api::namespaced(operator.client.clone(), &key.namespace);
     for pod in pods {
@@ -161,10 +262,16 @@ async fn roll_on(
 fn status_of(cluster: &KafkaCluster, observed: &ObservedCluster, finding: Finding) -> ClusterStatus {
     let before = cluster.status.clone().unwrap_or_default();
     let generation = cluster.metadata.generation;
+    let now = Timestamp::now();
     let count = status::count(observed);
+    let mut conditions = finding.outlook.conditions(&before.conditions, generation, now);
+    match &finding.growth {
+        Some(growth) => conditions.push(status::balanced(growth, &before.conditions, generation, now)),
+        None => conditions.extend(conditions::find(&before.conditions, status::BALANCED).cloned()),
+    }
     ClusterStatus {
         observed_generation: generation,
-        conditions: finding.outlook.conditions(&before.conditions, generation, Timestamp::now()),
+        conditions,
         cluster_id: finding.cluster_id,
         listeners: finding.validated.as_ref().map_or(before.listeners, build::bootstrap_servers),
         brokers: count.existing,
@@ -173,15 +280,6 @@ fn status_of(cluster: &KafkaCluster, observed: &ObservedCluster, finding: Findin
 }
 
 fn forget(operator: &Operator, key: &ClusterKey) {
-    let mut names = vec![
-        (Kind::ServiceAccount, key.brokers()),
-        (Kind::ConfigMap, key.brokers()),
-        (Kind::NetworkPolicy, key.brokers()),
-        (Kind::PodDisruptionBudget, key.brokers()),
-        (Kind::StatefulSet, key.brokers()),
-        (Kind::Service, key.headless_service()),
-        (Kind::Service, key.bootstrap_service()),
-    ];
-    names.push((Kind::Service, key.broker(0)));
-    names.into_iter().for_each(|(kind, name)| operator.normalised.forget(key, kind, name));
+    operator.sessions.close(key);
+    operator.normalised.forget(key);
 }

@@ -46,18 +46,7 @@ impl Outlook {
         now: Timestamp,
     ) -> Vec<Condition> {
         let make = |kind: &str, status: bool, reason: &str, message: &str| {
-            let status = if status { "True" } else { "False" };
-            let kept = find(before, kind)
-                .filter(|old| old.status == status)
-                .map(|old| old.last_transition_time.clone());
-            Condition {
-                type_: kind.to_owned(),
-                status: status.to_owned(),
-                reason: reason.to_owned(),
-                message: clip(message),
-                observed_generation: generation,
-                last_transition_time: kept.unwrap_or(Time(now)),
-            }
+            one(before, kind, status, (reason, message), (generation, now))
         };
         match self {
             Self::Ready { message } => vec![
@@ -81,6 +70,27 @@ impl Outlook {
                 make("Degraded", true, reason, message),
             ],
         }
+    }
+}
+
+/// A condition, keeping the transition time while its status stays.
+pub(crate) fn one(
+    before: &[Condition],
+    kind: &str,
+    status: bool,
+    (reason, message): (&str, &str),
+    (generation, now): (Option<i64>, Timestamp),
+) -> Condition {
+    let status = if status { "True" } else { "False" };
+    let kept =
+        find(before, kind).filter(|old| old.status == status).map(|old| old.last_transition_time.clone());
+    Condition {
+        type_: kind.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message: clip(message),
+        observed_generation: generation,
+        last_transition_time: kept.unwrap_or(Time(now)),
     }
 }
 

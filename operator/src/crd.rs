@@ -11,7 +11,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::{CustomResourceExt, ResourceExt};
 
 pub(crate) use cluster::{
-    ClusterStatus, KafkaCluster, Listener, ListenerStatus, ListenerType, PodTemplate, Storage,
+    ClusterStatus, Controllers, KafkaCluster, KafkaClusterSpec, Listener, ListenerStatus, ListenerType,
+    PodTemplate, Storage,
 };
 pub(crate) use schema::ConfigValue;
 pub(crate) use topic::{DeletionPolicy, KafkaTopic, TopicStatus};

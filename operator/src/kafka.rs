@@ -7,17 +7,18 @@ use std::time::Duration;
 use bytestring::ByteString;
 use milena_client::{Admin, Options};
 
-use crate::names::{ClusterKey, MANAGER, REPLICATION_PORT};
+use crate::names::{ClusterKey, MANAGER, REPLICATION_PORT, Role};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// The clients of the clusters that have topics here.
+/// The clients of the clusters that have topics or several nodes.
 #[derive(Debug)]
 pub(crate) struct Sessions {
     /// Stands in for the address of every broker where no DNS leads to pods.
     address_override: Option<String>,
-    admins: Mutex<HashMap<ClusterKey, Arc<Admin>>>,
+    /// With the number of brokers whose addresses each knows.
+    admins: Mutex<HashMap<ClusterKey, (i32, Arc<Admin>)>>,
 }
 
 impl Sessions {
@@ -33,11 +34,15 @@ impl Sessions {
     /// The client of a cluster of `brokers` brokers.
     pub(crate) fn admin(&self, key: &ClusterKey, brokers: i32) -> Arc<Admin> {
         let mut admins = self.admins.lock().unwrap_or_else(PoisonError::into_inner);
-        let admin = admins.entry(key.clone()).or_insert_with(|| Arc::new(self.connect(key, brokers)));
-        admin.clone()
+        let entry =
+            admins.entry(key.clone()).or_insert_with(|| (brokers, Arc::new(self.connect(key, brokers))));
+        if entry.0 != brokers {
+            *entry = (brokers, Arc::new(self.connect(key, brokers)));
+        }
+        entry.1.clone()
     }
 
-    /// Closes the connection to a cluster that is gone, or that has no topics.
+    /// Closes the connection to a cluster that is gone, or that nobody asks anything.
     pub(crate) fn close(&self, key: &ClusterKey) {
         self.admins.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
@@ -45,9 +50,9 @@ impl Sessions {
     fn connect(&self, key: &ClusterKey, brokers: i32) -> Admin {
         let addresses = match &self.address_override {
             Some(address) => vec![address.clone()],
-            None => {
-                (0..brokers).map(|ordinal| format!("{}:{REPLICATION_PORT}", key.pod_host(ordinal))).collect()
-            }
+            None => (0..brokers)
+                .map(|ordinal| format!("{}:{REPLICATION_PORT}", key.pod_host(Role::Broker, ordinal)))
+                .collect(),
         };
         let options = Options {
             client_id: ByteString::from_static(MANAGER),

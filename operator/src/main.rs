@@ -33,6 +33,7 @@ mod metrics;
 mod names;
 mod operator;
 mod queue;
+mod replicas;
 mod report;
 mod run;
 mod topic;

@@ -21,6 +21,37 @@ pub(crate) const CONTROLLER_PORT: i32 = 9093;
 /// Metrics and probes.
 pub(crate) const HTTP_PORT: i32 = 9644;
 
+/// On a claim: how many controllers the metadata quorum began with, where it was more than one.
+pub(crate) const INITIAL_CONTROLLERS_ANNOTATION: &str = "kafka.milena.dev/initial-controllers";
+/// Node id of the first dedicated controller. Brokers count from 0.
+pub(crate) const FIRST_CONTROLLER_ID: i32 = 1000;
+
+/// What the pods of a StatefulSet are. Brokers are controllers too, where no controllers are dedicated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Role {
+    Broker,
+    Controller,
+}
+
+impl Role {
+    pub(crate) const ALL: [Self; 2] = [Self::Broker, Self::Controller];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Broker => "broker",
+            Self::Controller => "controller",
+        }
+    }
+
+    /// Node id of the first pod: the ordinal of a pod is its node id.
+    pub(crate) fn first_id(self) -> i32 {
+        match self {
+            Self::Broker => 0,
+            Self::Controller => FIRST_CONTROLLER_ID,
+        }
+    }
+}
+
 /// A cluster by namespace and name: the unit of work.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ClusterKey {
@@ -39,14 +70,19 @@ impl ClusterKey {
         Self { namespace: namespace.into(), name: name.into() }
     }
 
-    /// StatefulSet, ConfigMap, ServiceAccount, NetworkPolicy and PodDisruptionBudget of the brokers.
-    pub(crate) fn brokers(&self) -> String {
-        format!("{}-broker", self.name)
+    /// StatefulSet, ConfigMap, NetworkPolicy and PodDisruptionBudget of the pods of a role.
+    pub(crate) fn pods(&self, role: Role) -> String {
+        format!("{}-{}", self.name, role.as_str())
     }
 
-    /// The headless Service: addresses of pods whether they are ready or not.
-    pub(crate) fn headless_service(&self) -> String {
-        format!("{}-brokers", self.name)
+    /// What there is once for all brokers, and their ServiceAccount, which all pods of the cluster run as.
+    pub(crate) fn brokers(&self) -> String {
+        self.pods(Role::Broker)
+    }
+
+    /// The headless Service of a role: addresses of pods whether they are ready or not.
+    pub(crate) fn headless_service(&self, role: Role) -> String {
+        format!("{}s", self.pods(role))
     }
 
     /// The Service that clients begin with.
@@ -54,19 +90,24 @@ impl ClusterKey {
         format!("{}-bootstrap", self.name)
     }
 
-    /// A broker's pod, and the Service that leads clients to it. `ordinal` may be a reference to a variable.
-    pub(crate) fn broker(&self, ordinal: impl fmt::Display) -> String {
-        format!("{}-broker-{ordinal}", self.name)
+    /// The pod of a node. `id` may be a reference to a variable.
+    pub(crate) fn pod(&self, role: Role, id: impl fmt::Display) -> String {
+        format!("{}-{id}", self.pods(role))
     }
 
-    /// The claim of a broker's volume.
-    pub(crate) fn claim(&self, ordinal: impl fmt::Display) -> String {
-        format!("data-{}", self.broker(ordinal))
+    /// A broker's pod, and the Service that leads clients to it.
+    pub(crate) fn broker(&self, id: impl fmt::Display) -> String {
+        self.pod(Role::Broker, id)
     }
 
-    /// A broker's pod as its peers and the operator reach it.
-    pub(crate) fn pod_host(&self, ordinal: impl fmt::Display) -> String {
-        format!("{}.{}.{}.svc", self.broker(ordinal), self.headless_service(), self.namespace)
+    /// The claim of a node's volume.
+    pub(crate) fn claim(&self, role: Role, id: impl fmt::Display) -> String {
+        format!("data-{}", self.pod(role, id))
+    }
+
+    /// A pod as its peers and the operator reach it.
+    pub(crate) fn pod_host(&self, role: Role, id: impl fmt::Display) -> String {
+        format!("{}.{}.{}.svc", self.pod(role, id), self.headless_service(role), self.namespace)
     }
 
     /// A Service as clients in any namespace reach it.
@@ -74,16 +115,16 @@ impl ClusterKey {
         format!("{service}.{}.svc", self.namespace)
     }
 
-    /// What selects the broker pods.
-    pub(crate) fn selector(&self) -> BTreeMap<String, String> {
-        [(CLUSTER_LABEL, self.name.as_str()), (COMPONENT_LABEL, "broker")]
+    /// What selects the pods of a role.
+    pub(crate) fn selector(&self, role: Role) -> BTreeMap<String, String> {
+        [(CLUSTER_LABEL, self.name.as_str()), (COMPONENT_LABEL, role.as_str())]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into()
     }
 
-    /// What every object of the cluster carries.
-    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
-        let mut labels = self.selector();
+    /// What every object of the cluster carries; those that belong to no role carry the brokers'.
+    pub(crate) fn labels(&self, role: Role) -> BTreeMap<String, String> {
+        let mut labels = self.selector(role);
         labels.insert("app.kubernetes.io/name".to_owned(), "milena".to_owned());
         labels.insert("app.kubernetes.io/instance".to_owned(), self.name.clone());
         labels.insert(MANAGED_BY_LABEL.to_owned(), MANAGER.to_owned());

@@ -87,7 +87,7 @@ where
     }
 }
 
-/// An Event for each refusal, when it begins or changes. A lost Event is not tried again: the condition says it too.
+/// An Event for each refusal, when it begins or changes.
 async fn tell<K>(operator: &Operator, resource: &K, before: &[Condition], outlook: Option<&Outlook>)
 where
     K: Resource<DynamicType = ()>,
@@ -98,15 +98,32 @@ where
     if known {
         return;
     }
-    let note: String = message.chars().scan(0, within).collect();
+    tracing::warn!(kind = %K::kind(&()), name = resource.meta().name, reason, message, "refused");
+    publish(operator, resource, EventType::Warning, (reason, message)).await;
+}
+
+/// An Event for what a cluster offers to do, when it begins to.
+pub(crate) async fn offer(operator: &Operator, cluster: &KafkaCluster, message: Option<String>) {
+    const REASON: &str = "RebalanceOffered";
+    let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+    let is_known = conditions.into_iter().any(|condition| condition.reason == REASON);
+    if let Some(message) = message.filter(|_| !is_known) {
+        publish(operator, cluster, EventType::Normal, (REASON, &message)).await;
+    }
+}
+
+/// A lost Event is not tried again: a condition says it too.
+async fn publish<K>(operator: &Operator, resource: &K, kind: EventType, (reason, message): (&str, &str))
+where
+    K: Resource<DynamicType = ()>,
+{
     let event = Event {
-        type_: EventType::Warning,
-        reason: reason.clone(),
-        note: Some(note),
+        type_: kind,
+        reason: reason.to_owned(),
+        note: Some(message.chars().scan(0, within).collect()),
         action: "Reconcile".to_owned(),
         secondary: None,
     };
-    tracing::warn!(kind = %K::kind(&()), name = resource.meta().name, reason, message, "refused");
     if let Err(error) = operator.events.publish(&event, &resource.object_ref(&())).await {
         tracing::warn!(%error, "an Event was lost");
     }

@@ -87,6 +87,8 @@ pub(crate) async fn reconcile(operator: &Operator, key: &ClusterKey) -> Result<A
     }
     match cluster {
         Some(cluster) if !owners.is_empty() => with_cluster(operator, key, &cluster, owners).await,
+        // A cluster of several nodes is asked about itself all the same.
+        Some(cluster) if !validate::is_single(&cluster) => Ok(Again::Never),
         _ => {
             operator.sessions.close(key);
             Ok(Again::Never)

@@ -12,7 +12,7 @@ pub(crate) fn small() -> Value {
 }
 
 /// The smallest cluster with something more in its spec.
-fn with(field: &str, value: Value) -> Value {
+pub(crate) fn with(field: &str, value: Value) -> Value {
     let mut cluster = small();
     cluster["spec"][field] = value;
     cluster
@@ -135,8 +135,10 @@ async fn bad_manifests_are_refused_at_admission() -> Result<()> {
     let stage = Stage::new("admission").await?;
     let listener = |name: &str, port: i32| json!([{"name": name, "port": port}]);
     let clusters = [
-        ("demo", with("brokers", json!(3)), "brokers: 3 needs replication between brokers"),
         ("demo", with("brokers", json!(0)), "greater than or equal to 1"),
+        ("demo", with("brokers", json!(1001)), "less than or equal to 1000"),
+        ("demo", with("controllers", json!({"replicas": 4, "storage": {"size": "1Gi"}})), "must be odd"),
+        ("demo", with("controllers", json!({"replicas": 3})), "storage"),
         ("demo", with("storage", json!({"size": "big"})), "storage.size must be a positive quantity"),
         ("demo", with("storage", json!({"size": "0"})), "storage.size must be a positive quantity"),
         ("demo", with("listeners", listener("Plain", 9092)), "a listener's name is made of"),
@@ -189,6 +191,14 @@ async fn immutable_fields_stay() -> Result<()> {
             stage.apply("KafkaCluster", "demo", with("storage", storage)).await.expect_err("immutable");
         assert!(refusal.to_string().contains("storage is immutable"), "{refusal}");
     }
+    let mut dedicated = small();
+    dedicated["spec"]["controllers"] = json!({"storage": {"size": "1Gi"}});
+    let refusal = stage.apply("KafkaCluster", "demo", dedicated.clone()).await.expect_err("immutable");
+    assert!(refusal.to_string().contains("controllers is immutable"), "{refusal}");
+    stage.apply("KafkaCluster", "other", dedicated.clone()).await?;
+    dedicated["spec"]["controllers"]["replicas"] = json!(5);
+    let refusal = stage.apply("KafkaCluster", "other", dedicated).await.expect_err("immutable");
+    assert!(refusal.to_string().contains("controllers is immutable"), "{refusal}");
     let topic = json!({"spec": {"clusterRef": {"name": "demo"}, "topicName": "orders", "partitions": 1}});
     stage.apply("KafkaTopic", "orders", topic.clone()).await?;
     for (field, value, told) in [

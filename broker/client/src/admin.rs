@@ -1,4 +1,4 @@
-//! What an administrator asks of a cluster: topics, partitions, configurations, brokers.
+//! What an administrator asks of a cluster: topics, partitions and where they lie, configurations, brokers, the quorum.
 //!
 //! One connection to any bootstrap address serves all calls (brokers forward what only the controller decides), except
 //! for the configuration of a broker, which that broker answers itself. Each call is one request for all its items, and
@@ -16,10 +16,14 @@ use crate::{ClientError, Connection, Options, Refused};
 
 mod cluster;
 mod configs;
+mod quorum;
+mod reassignments;
 mod topics;
 
 pub use cluster::{BrokerDescription, ClusterDescription};
 pub use configs::{ConfigChange, ConfigEntries, ConfigEntry, ConfigKind, ConfigResource, ConfigSource};
+pub use quorum::{NewVoter, QuorumDescription, QuorumReplica};
+pub use reassignments::{Reassignment, TopicPartition};
 pub use topics::{NewTopic, PartitionDescription, TopicDescription};
 
 /// One answer per item, by its name.

@@ -69,8 +69,11 @@ impl Normalised {
         }
     }
 
-    pub(crate) fn forget(&self, key: &ClusterKey, kind: Kind, name: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(kind, key.namespace.clone(), name));
+    /// Forgets all objects of a cluster that is gone. Names begin with the cluster's; one of another cluster whose name
+    /// begins the same is learned again.
+    pub(crate) fn forget(&self, key: &ClusterKey) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(_, namespace, name), _| *namespace != key.namespace || !name.starts_with(&key.name));
     }
 }
 

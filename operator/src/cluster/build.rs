@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::validate::ValidatedCluster;
 use crate::crd::{GROUP, ListenerStatus};
+use crate::names::Role;
 
 /// On every applied object: a hash of what was applied, so that fields which left the plan are noticed.
 const APPLIED_ANNOTATION: &str = "kafka.milena.dev/applied";
@@ -55,31 +56,53 @@ pub(crate) struct Manifest {
 pub(crate) struct Surroundings<'a> {
     /// Kafka's id of the cluster.
     pub(crate) cluster_id: &'a str,
+    /// How many controllers the metadata quorum began with.
+    pub(crate) initial_controllers: i32,
+    /// How many healthy pods of each role may be stopped now.
+    pub(crate) budget: Budget,
     /// Where the operator's pods are, for the NetworkPolicy.
     pub(crate) operator_namespace: &'a str,
 }
 
+/// How many healthy pods may be unavailable at once, by what the cluster says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Budget {
+    pub(crate) brokers: usize,
+    pub(crate) controllers: usize,
+}
+
+impl Budget {
+    fn of(self, role: Role) -> usize {
+        match role {
+            Role::Broker => self.brokers,
+            Role::Controller => self.controllers,
+        }
+    }
+}
+
 /// Every object of the cluster, in the order in which they are applied.
 pub(crate) fn build(cluster: &ValidatedCluster, around: Surroundings<'_>) -> Vec<Manifest> {
-    let properties = config::server_properties(cluster);
-    let mut parts = vec![
-        (Kind::ServiceAccount, cluster.key.brokers(), json!({"automountServiceAccountToken": false})),
-        (Kind::ConfigMap, cluster.key.brokers(), json!({"data": {config::FILE: properties}})),
-        (Kind::Service, cluster.key.headless_service(), services::headless(cluster)),
-        (Kind::Service, cluster.key.bootstrap_service(), services::bootstrap(cluster)),
-    ];
-    for ordinal in 0..cluster.brokers {
-        parts.push((Kind::Service, cluster.key.broker(ordinal), services::broker(cluster, ordinal)));
+    let key = &cluster.key;
+    let account = json!({"automountServiceAccountToken": false});
+    let mut parts = vec![(Kind::ServiceAccount, Role::Broker, key.brokers(), account)];
+    let mut pods = Vec::new();
+    for role in cluster.roles() {
+        let properties = config::server_properties(cluster, role);
+        parts.push((Kind::ConfigMap, role, key.pods(role), json!({"data": {config::FILE: properties}})));
+        parts.push((Kind::Service, role, key.headless_service(role), services::headless(cluster, role)));
+        let policy = policies::network(cluster, role, around.operator_namespace);
+        let budget = policies::disruption_budget(cluster, role, around.budget.of(role));
+        let set = stateful_set::stateful_set(cluster, role, around, &hash_of(&properties));
+        pods.push((Kind::NetworkPolicy, role, key.pods(role), policy));
+        pods.push((Kind::PodDisruptionBudget, role, key.pods(role), budget));
+        pods.push((Kind::StatefulSet, role, key.pods(role), set));
     }
-    let pods = stateful_set::stateful_set(cluster, around.cluster_id, &hash_of(&properties));
-    parts.push((
-        Kind::NetworkPolicy,
-        cluster.key.brokers(),
-        policies::network(cluster, around.operator_namespace),
-    ));
-    parts.push((Kind::PodDisruptionBudget, cluster.key.brokers(), policies::disruption_budget(cluster)));
-    parts.push((Kind::StatefulSet, cluster.key.brokers(), pods));
-    parts.into_iter().map(|(kind, name, body)| manifest(cluster, kind, name, body)).collect()
+    parts.push((Kind::Service, Role::Broker, key.bootstrap_service(), services::bootstrap(cluster)));
+    for id in cluster.ids(Role::Broker) {
+        parts.push((Kind::Service, Role::Broker, key.broker(id), services::broker(cluster, id)));
+    }
+    parts.extend(pods);
+    parts.into_iter().map(|(kind, role, name, body)| manifest(cluster, kind, (role, name), body)).collect()
 }
 
 /// Where the clients of each listener begin.
@@ -93,14 +116,19 @@ pub(crate) fn bootstrap_servers(cluster: &ValidatedCluster) -> Vec<ListenerStatu
 }
 
 /// Adds what all objects have: type, name, labels, owner, the hash of the whole.
-fn manifest(cluster: &ValidatedCluster, kind: Kind, name: String, mut body: Value) -> Manifest {
+fn manifest(
+    cluster: &ValidatedCluster,
+    kind: Kind,
+    (role, name): (Role, String),
+    mut body: Value,
+) -> Manifest {
     let resource = kind.resource();
     body["apiVersion"] = json!(resource.api_version);
     body["kind"] = json!(resource.kind);
     body["metadata"] = json!({
         "name": name,
         "namespace": cluster.key.namespace,
-        "labels": cluster.key.labels(),
+        "labels": cluster.key.labels(role),
         "ownerReferences": [{
             "apiVersion": format!("{GROUP}/v1alpha1"),
             "kind": "KafkaCluster",

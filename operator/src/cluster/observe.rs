@@ -1,6 +1,6 @@
 //! What there is of a cluster, read from the caches.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -12,39 +12,52 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::build::Kind;
+use super::validate::ValidatedCluster;
 use crate::cache::{Cache, Caches};
-use crate::crd::KafkaCluster;
-use crate::names::{CLUSTER_ID_ANNOTATION, ClusterKey};
+use crate::crd::{KafkaCluster, KafkaClusterSpec};
+use crate::names::{CLUSTER_ID_ANNOTATION, ClusterKey, INITIAL_CONTROLLERS_ANNOTATION, Role};
+
+/// Pods of a role that are looked for.
+const PODS_MAX: i32 = 1000;
 
 /// A moment's view of a cluster.
 #[derive(Debug, Default)]
 pub(crate) struct ObservedCluster {
     /// The objects that `build` names, as the API server has them.
     pub(crate) objects: HashMap<(Kind, String), Value>,
-    pub(crate) stateful_set: Option<Arc<StatefulSet>>,
-    /// By ordinal.
-    pub(crate) pods: Vec<Arc<Pod>>,
-    /// By ordinal.
-    pub(crate) claims: Vec<Arc<PersistentVolumeClaim>>,
+    pub(crate) stateful_sets: BTreeMap<Role, Arc<StatefulSet>>,
+    /// By role and node id.
+    pub(crate) pods: BTreeMap<(Role, i32), Arc<Pod>>,
+    /// By role and node id.
+    pub(crate) claims: BTreeMap<(Role, i32), Arc<PersistentVolumeClaim>>,
 }
 
-/// Looks up what a cluster of `brokers` brokers has.
-pub(crate) fn observe(caches: &Caches, key: &ClusterKey, brokers: i32) -> ObservedCluster {
+/// Looks up what a cluster has of the pods that `spec` names, and of those that exist beyond them.
+pub(crate) fn observe(caches: &Caches, key: &ClusterKey, spec: &KafkaClusterSpec) -> ObservedCluster {
     let mut observed = ObservedCluster::default();
-    let ordinals = 0..brokers.clamp(0, 1000);
-    let services = [key.headless_service(), key.bootstrap_service()].into_iter();
-    for name in services.chain(ordinals.clone().map(|ordinal| key.broker(ordinal))) {
-        observed.add(Kind::Service, &caches.services, key, name);
-    }
     observed.add(Kind::ServiceAccount, &caches.service_accounts, key, key.brokers());
-    observed.add(Kind::ConfigMap, &caches.config_maps, key, key.brokers());
-    observed.add(Kind::NetworkPolicy, &caches.network_policies, key, key.brokers());
-    observed.add(Kind::PodDisruptionBudget, &caches.disruption_budgets, key, key.brokers());
-    observed.add(Kind::StatefulSet, &caches.stateful_sets, key, key.brokers());
-    observed.stateful_set = caches.stateful_sets.get(&key.namespace, &key.brokers());
-    observed.pods =
-        ordinals.clone().filter_map(|n| caches.pods.get(&key.namespace, &key.broker(n))).collect();
-    observed.claims = ordinals.filter_map(|n| caches.claims.get(&key.namespace, &key.claim(n))).collect();
+    observed.add(Kind::Service, &caches.services, key, key.bootstrap_service());
+    let controllers = spec.controllers.as_ref().map_or(0, |controllers| controllers.replicas);
+    for (role, wanted) in [(Role::Broker, spec.brokers), (Role::Controller, controllers)] {
+        let name = key.pods(role);
+        observed.add(Kind::Service, &caches.services, key, key.headless_service(role));
+        observed.add(Kind::ConfigMap, &caches.config_maps, key, name.clone());
+        observed.add(Kind::NetworkPolicy, &caches.network_policies, key, name.clone());
+        observed.add(Kind::PodDisruptionBudget, &caches.disruption_budgets, key, name.clone());
+        observed.add(Kind::StatefulSet, &caches.stateful_sets, key, name.clone());
+        let set = caches.stateful_sets.get(&key.namespace, &name);
+        observed.stateful_sets.extend(set.map(|set| (role, set)));
+        let count = wanted.max(observed.replicas(role)).clamp(0, PODS_MAX);
+        for id in role.first_id()..role.first_id() + count {
+            if role == Role::Broker {
+                observed.add(Kind::Service, &caches.services, key, key.broker(id));
+            }
+            let pod = caches.pods.get(&key.namespace, &key.pod(role, id));
+            observed.pods.extend(pod.map(|pod| ((role, id), pod)));
+            let claim = caches.claims.get(&key.namespace, &key.claim(role, id));
+            observed.claims.extend(claim.map(|claim| ((role, id), claim)));
+        }
+    }
     observed
 }
 
@@ -59,21 +72,39 @@ impl ObservedCluster {
         }
     }
 
+    /// How many pods of a role there are to be, as the API server has it.
+    pub(crate) fn replicas(&self, role: Role) -> i32 {
+        let spec = self.stateful_sets.get(&role).and_then(|set| set.spec.as_ref());
+        spec.and_then(|spec| spec.replicas).unwrap_or(0)
+    }
+
     /// Kafka's id of the cluster: the one that its volumes have, so that a cluster which is made again takes them up;
     /// else the one it was given before; else its own UID.
     pub(crate) fn cluster_id(&self, cluster: &KafkaCluster) -> String {
-        let on_volume =
-            self.claims.iter().find_map(|claim| claim.annotations().get(CLUSTER_ID_ANNOTATION).cloned());
-        let in_template = || {
-            let templates = self.stateful_set.as_ref()?.spec.as_ref()?.volume_claim_templates.as_ref()?;
-            templates.iter().find_map(|claim| claim.annotations().get(CLUSTER_ID_ANNOTATION).cloned())
-        };
         let before = || cluster.status.as_ref().and_then(|status| status.cluster_id.clone());
-        // The template cannot change while the StatefulSet lives.
-        in_template()
-            .or(on_volume)
-            .or_else(before)
-            .unwrap_or_else(|| kafka_uuid(&cluster.uid().unwrap_or_default()))
+        let noted = self.noted(Role::Broker, |annotations| annotations.get(CLUSTER_ID_ANNOTATION).cloned());
+        noted.or_else(before).unwrap_or_else(|| kafka_uuid(&cluster.uid().unwrap_or_default()))
+    }
+
+    /// How many controllers the metadata quorum began with, however many it has now: volumes that are formatted later
+    /// must agree with those that were formatted first.
+    pub(crate) fn initial_controllers(&self, cluster: &ValidatedCluster) -> i32 {
+        let number = |annotations: &BTreeMap<String, String>| {
+            let number = annotations.get(INITIAL_CONTROLLERS_ANNOTATION);
+            Some(number.and_then(|number| number.parse().ok()).unwrap_or(1))
+        };
+        let wanted = i32::try_from(cluster.voters().len()).unwrap_or(1);
+        self.noted(cluster.voting_role(), number).unwrap_or(wanted)
+    }
+
+    /// What the annotations of a claim say: those of the template, which cannot change while the StatefulSet lives, else
+    /// those of a volume that an earlier cluster left.
+    fn noted<T>(&self, role: Role, read: impl Fn(&BTreeMap<String, String>) -> Option<T>) -> Option<T> {
+        let set = self.stateful_sets.get(&role).and_then(|set| set.spec.as_ref());
+        let templates = set.and_then(|spec| spec.volume_claim_templates.as_ref());
+        let in_template = templates.and_then(|all| all.iter().find_map(|claim| read(claim.annotations())));
+        let of_role = self.claims.iter().filter(|((of, _), _)| *of == role);
+        in_template.or_else(|| of_role.map(|(_, claim)| claim).find_map(|claim| read(claim.annotations())))
     }
 }
 
@@ -101,7 +132,7 @@ mod tests {
         assert_eq!(observed.cluster_id(&cluster), "EjRWeJq83vASNFZ4mrze8A");
         let mut claim = PersistentVolumeClaim::default();
         claim.annotations_mut().insert(CLUSTER_ID_ANNOTATION.to_owned(), "old".to_owned());
-        observed.claims.push(Arc::new(claim));
+        observed.claims.insert((Role::Broker, 0), Arc::new(claim));
         assert_eq!(observed.cluster_id(&cluster), "old");
     }
 }

@@ -1,12 +1,28 @@
 //! Which pods are stopped next, so that they come back with the newest revision. Pure.
 //!
-//! One broker at a time, and only while all others are ready: a broker that is down anyway goes first.
+//! | pods and cluster | next |
+//! |---|---|
+//! | none is outdated | settled |
+//! | one is stopping | wait for it |
+//! | outdated ones do not run, or no pod at all is ready | stop those: they serve nobody |
+//! | a single node | stop it |
+//! | the cluster does not answer | wait |
+//! | an outdated one is not ready, and the cluster can do without it | stop it |
+//! | another one that the cluster knows is not ready | wait for it |
+//! | something has not caught up | wait for it |
+//! | else | the outdated ones of one rack that the cluster can do without together, the active controller last |
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
+use milena_protocol::NodeId;
+
+use super::build::Budget;
+use super::observe::ObservedCluster;
+use super::view::ClusterView;
+use crate::names::Role;
 
 /// Where a roll stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,35 +35,138 @@ pub(crate) enum Roll {
     Stop { pods: Vec<String> },
 }
 
+/// What matters of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PodView {
+    pub(crate) id: NodeId,
+    pub(crate) role: Role,
+    pub(crate) name: String,
+    /// Whether it has an older revision than the StatefulSet.
+    pub(crate) outdated: bool,
+    pub(crate) ready: bool,
+    /// Whether its process runs.
+    pub(crate) running: bool,
+    pub(crate) stopping: bool,
+}
+
 /// The label that the StatefulSet's controller gives to pods.
 const REVISION_LABEL: &str = "controller-revision-hash";
 
-pub(crate) fn next_pods(set: &StatefulSet, pods: &[Arc<Pod>]) -> Roll {
-    let status = set.status.clone().unwrap_or_default();
-    if status.observed_generation < set.metadata.generation {
-        return applying();
+/// The pods of a cluster; an error while a StatefulSet's controller has not seen the newest spec.
+pub(crate) fn pods(observed: &ObservedCluster) -> Result<Vec<PodView>, Roll> {
+    let mut newest = BTreeMap::new();
+    for (role, set) in &observed.stateful_sets {
+        newest.insert(*role, newest_revision(set).ok_or_else(applying)?);
     }
-    let Some(newest) = status.update_revision else {
-        return applying();
+    let view = |((role, id), pod): (&(Role, i32), &std::sync::Arc<Pod>)| {
+        let newest = newest.get(role)?;
+        Some(PodView {
+            id: NodeId(*id),
+            role: *role,
+            name: pod.name_any(),
+            outdated: pod.labels().get(REVISION_LABEL).is_some_and(|revision| revision != newest),
+            ready: is_ready(pod),
+            running: is_running(pod),
+            stopping: pod.metadata.deletion_timestamp.is_some(),
+        })
     };
-    let is_outdated =
-        |pod: &&Arc<Pod>| pod.labels().get(REVISION_LABEL).is_some_and(|revision| *revision != newest);
-    let outdated: Vec<_> = pods.iter().filter(is_outdated).collect();
+    Ok(observed.pods.iter().filter_map(view).collect())
+}
+
+fn newest_revision(set: &StatefulSet) -> Option<String> {
+    let status = set.status.as_ref()?;
+    let is_seen = status.observed_generation >= set.metadata.generation;
+    status.update_revision.clone().filter(|_| is_seen)
+}
+
+/// `view` is absent where the cluster does not answer; `single` says that it is one node, which nobody can stand in for.
+pub(crate) fn next_pods(view: Option<&ClusterView>, pods: &[PodView], single: bool) -> Roll {
+    let outdated: Vec<_> = pods.iter().filter(|pod| pod.outdated).collect();
     if outdated.is_empty() {
         return Roll::Settled;
     }
-    if let Some(pod) = pods.iter().find(|pod| pod.metadata.deletion_timestamp.is_some()) {
-        return rolling(format!("{} is stopping", pod.name_any()));
+    if let Some(pod) = pods.iter().find(|pod| pod.stopping) {
+        return rolling(format!("{} is stopping", pod.name));
     }
-    if let Some(down) = outdated.iter().find(|pod| !is_ready(pod)) {
-        return Roll::Stop { pods: vec![down.name_any()] };
+    let nobody_serves = single || pods.iter().all(|pod| !pod.ready);
+    let idle: Vec<_> = outdated.iter().filter(|pod| nobody_serves || !pod.running).copied().collect();
+    if !idle.is_empty() {
+        return stop(&idle);
     }
-    let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-    let ready = pods.iter().filter(|pod| is_ready(pod)).count();
-    if i64::try_from(ready).unwrap_or(i64::MAX) < i64::from(wanted) {
-        return rolling("a broker that was restarted is not ready yet".to_owned());
+    let Some(view) = view else {
+        return rolling("the cluster does not say whether a broker may stop".to_owned());
+    };
+    let is_free = |pod: &&&PodView| !pod.ready && view.hold(&BTreeSet::from([pod.id])).is_none();
+    if let Some(down) = outdated.iter().find(is_free) {
+        return stop(&[down]);
     }
-    outdated.first().map_or(Roll::Settled, |pod| Roll::Stop { pods: vec![pod.name_any()] })
+    if let Some(pod) = pods.iter().find(|pod| !pod.ready && view.knows(pod.id)) {
+        return rolling(format!("{} is not ready yet", pod.name));
+    }
+    let has_pod = |id: &&NodeId| pods.iter().any(|pod| pod.id == **id);
+    if let Some(id) = view.brokers.keys().chain(view.voters.keys()).find(|id| !has_pod(id)) {
+        return rolling(format!("node {id} has no pod"));
+    }
+    if let Some(message) = view.unsettled() {
+        return rolling(message);
+    }
+    choose(view, &outdated)
+}
+
+/// The first outdated pod that may stop, and those of its rack that may stop with it.
+fn choose(view: &ClusterView, outdated: &[&PodView]) -> Roll {
+    let is_last = |pod: &&&PodView| Some(pod.id) == view.leader;
+    let mut candidates: Vec<_> = outdated.iter().filter(|pod| !is_last(pod)).copied().collect();
+    if candidates.is_empty() {
+        candidates.extend(outdated);
+    }
+    let rack_of = |pod: &PodView| view.brokers.get(&pod.id).and_then(|broker| broker.rack.clone());
+    let mut held = None;
+    for (at, first) in candidates.iter().enumerate() {
+        let mut ids = BTreeSet::from([first.id]);
+        if let Some(message) = view.hold(&ids) {
+            held.get_or_insert(format!("{}: {message}", first.name));
+            continue;
+        }
+        let mut group = vec![*first];
+        for next in &candidates[at + 1..] {
+            if rack_of(first).is_none() || rack_of(next) != rack_of(first) {
+                continue;
+            }
+            let together = ids.iter().copied().chain([next.id]).collect();
+            if view.hold(&together).is_none() {
+                ids = together;
+                group.push(next);
+            }
+        }
+        return stop(&group);
+    }
+    rolling(held.unwrap_or_default())
+}
+
+/// How many healthy pods the disruption budgets let go: those of a roll's step, else one where the cluster can do without
+/// any one. New pods that the cluster has not met yet are unavailable without harm.
+pub(crate) fn budget(view: Option<&ClusterView>, pods: &[PodView], roll: &Roll, single: bool) -> Budget {
+    if single {
+        return Budget { brokers: 1, controllers: 1 };
+    }
+    let spares_any = view.is_some_and(ClusterView::spares_any);
+    let of = |role: Role| {
+        let count = |wanted: &dyn Fn(&PodView) -> bool| {
+            pods.iter().filter(|pod| pod.role == role && wanted(pod)).count()
+        };
+        let healthy = match roll {
+            Roll::Stop { pods: stopped } => count(&|pod| pod.ready && stopped.contains(&pod.name)),
+            _ => usize::from(spares_any),
+        };
+        let is_new = |pod: &PodView| !pod.ready && view.is_some_and(|view| !view.knows(pod.id));
+        if healthy == 0 { 0 } else { healthy + count(&is_new) }
+    };
+    Budget { brokers: of(Role::Broker), controllers: of(Role::Controller) }
+}
+
+fn stop(pods: &[&PodView]) -> Roll {
+    Roll::Stop { pods: pods.iter().map(|pod| pod.name.clone()).collect() }
 }
 
 /// The StatefulSet's controller has not seen the newest spec yet.
@@ -66,61 +185,14 @@ pub(crate) fn is_ready(pod: &Pod) -> bool {
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn set(replicas: i32, revision: &str) -> StatefulSet {
-        serde_json::from_value(json!({
-            "metadata": {"generation": 2},
-            "spec": {"replicas": replicas, "serviceName": "s", "selector": {}, "template": {}},
-            "status": {"observedGeneration": 2, "updateRevision": revision, "replicas": replicas},
-        }))
-        .unwrap()
-    }
-
-    fn pod(name: &str, revision: &str, ready: bool) -> Arc<Pod> {
-        let status = if ready { "True" } else { "False" };
-        let pod = json!({
-            "metadata": {"name": name, "labels": {REVISION_LABEL: revision}},
-            "status": {"conditions": [{"type": "Ready", "status": status}]},
-        });
-        Arc::new(serde_json::from_value(pod).unwrap())
-    }
-
-    fn stop(name: &str) -> Roll {
-        Roll::Stop { pods: vec![name.to_owned()] }
-    }
-
-    #[test]
-    fn a_single_outdated_broker_is_stopped_ready_or_not() {
-        assert_eq!(next_pods(&set(1, "b"), &[pod("p-0", "a", true)]), stop("p-0"));
-        assert_eq!(next_pods(&set(1, "b"), &[pod("p-0", "a", false)]), stop("p-0"));
-        assert_eq!(next_pods(&set(1, "b"), &[pod("p-0", "b", true)]), Roll::Settled);
-    }
-
-    #[test]
-    fn a_second_broker_waits_for_the_first() {
-        let restarted = [pod("p-0", "b", false), pod("p-1", "a", true), pod("p-2", "a", true)];
-        assert!(matches!(next_pods(&set(3, "b"), &restarted), Roll::Waiting { .. }));
-        let back = [pod("p-0", "b", true), pod("p-1", "a", true), pod("p-2", "a", true)];
-        assert_eq!(next_pods(&set(3, "b"), &back), stop("p-1"));
-        let gone = [pod("p-1", "a", true), pod("p-2", "a", true)];
-        assert!(matches!(next_pods(&set(3, "b"), &gone), Roll::Waiting { .. }));
-    }
-
-    #[test]
-    fn a_broker_that_is_down_goes_first() {
-        let pods = [pod("p-0", "a", true), pod("p-1", "a", false), pod("p-2", "a", true)];
-        assert_eq!(next_pods(&set(3, "b"), &pods), stop("p-1"));
-    }
-
-    #[test]
-    fn nothing_is_stopped_before_the_change_is_seen() {
-        let mut set = set(1, "b");
-        set.metadata.generation = Some(3);
-        assert_eq!(next_pods(&set, &[pod("p-0", "a", true)]), applying());
-    }
+/// Whether a process of the pod runs; unknown counts as yes where the pod is said to be ready.
+fn is_running(pod: &Pod) -> bool {
+    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+    let runs = statuses.is_some_and(|all| {
+        all.iter().any(|container| container.state.as_ref().is_some_and(|state| state.running.is_some()))
+    });
+    runs || is_ready(pod)
 }
+
+#[cfg(test)]
+mod tests;

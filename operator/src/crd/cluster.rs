@@ -37,14 +37,22 @@ use super::schema::{ConfigValue, bare};
         .message("the name of a KafkaCluster becomes part of Service names: at most 40 lower-case letters, digits and '-', beginning with a letter, ending with a letter or a digit")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.storage == oldSelf.storage").message("storage is immutable"))]
+#[x_kube(
+    validation = Rule::new("self.storage == oldSelf.storage").message("storage is immutable"),
+    validation = Rule::new("has(self.controllers) == has(oldSelf.controllers) && (!has(self.controllers) || self.controllers == oldSelf.controllers)")
+        .message("controllers is immutable")
+)]
 pub(crate) struct KafkaClusterSpec {
-    /// How many brokers. More than one needs replication between brokers, which is not built yet.
+    /// How many brokers. The number can grow; it cannot shrink yet.
     #[schemars(range(min = 1, max = 1000))]
-    #[x_kube(validation = Rule::new("self <= 1").message(::kube::core::Message::Expression(
-        "'brokers: %d needs replication between brokers, which this version does not have yet; set brokers to 1'.format([self])".into()
-    )))]
     pub(crate) brokers: i32,
+    /// Controllers in pods of their own. When absent, the first brokers (one of up to two, three of more) form the
+    /// metadata quorum. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) controllers: Option<Controllers>,
+    /// Whether replicas are moved to brokers that have few of them, such as new ones. Moves copy records over the network.
+    #[serde(default)]
+    pub(crate) rebalance: bool,
     /// The volume of each broker. Immutable.
     pub(crate) storage: Storage,
     /// Image of the brokers; the operator's default when absent.
@@ -96,6 +104,23 @@ pub(crate) struct Storage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub(crate) storage_class_name: Option<String>,
+}
+
+/// Controllers in pods of their own.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Controllers {
+    /// How many; an odd number, of which the smaller half may fail.
+    #[serde(default = "three")]
+    #[schemars(range(min = 1, max = 9))]
+    #[x_kube(validation = Rule::new("self % 2 == 1").message("controllers.replicas must be odd: an even number survives no more failures"))]
+    pub(crate) replicas: i32,
+    /// The volume of each controller.
+    pub(crate) storage: Storage,
+}
+
+fn three() -> i32 {
+    3
 }
 
 /// An address that clients connect to.

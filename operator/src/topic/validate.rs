@@ -167,6 +167,11 @@ fn validate(topic: &KafkaTopic, brokers: i32) -> Result<ValidatedTopic, Refusal>
     })
 }
 
+/// Whether the cluster is a single node.
+pub(crate) fn is_single(cluster: &KafkaCluster) -> bool {
+    cluster.spec.brokers == 1 && cluster.spec.controllers.is_none()
+}
+
 /// Whether the resource wants the topic deleted with it.
 pub(crate) fn deletes(topic: &KafkaTopic) -> bool {
     topic.spec.deletion_policy == DeletionPolicy::Delete

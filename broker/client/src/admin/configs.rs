@@ -141,9 +141,18 @@ impl Admin {
         &self,
         resources: &[ConfigResource],
     ) -> Result<PerItem<ConfigResource, ConfigEntries>, ClientError> {
+        self.describe_config_keys(resources, None).await
+    }
+
+    /// Describes these keys of each resource; every key where there are none named.
+    pub async fn describe_config_keys(
+        &self,
+        resources: &[ConfigResource],
+        keys: Option<&[&str]>,
+    ) -> Result<PerItem<ConfigResource, ConfigEntries>, ClientError> {
         let mut described = BTreeMap::new();
         for (broker, resources) in by_broker(resources, |resource| resource) {
-            let resources = resources.into_iter().map(describable).collect();
+            let resources = resources.into_iter().map(|resource| describable(resource, keys)).collect();
             let request = DescribeConfigsRequest { resources, ..Default::default() };
             let response = self.connection_for(broker).await?.send(&request).await?;
             described.extend(response.results.into_iter().filter_map(entries));
@@ -188,11 +197,11 @@ fn by_broker<T>(items: &[T], resource: fn(&T) -> &ConfigResource) -> BTreeMap<Op
     brokers
 }
 
-fn describable(resource: &ConfigResource) -> DescribeConfigsResource {
+fn describable(resource: &ConfigResource, keys: Option<&[&str]>) -> DescribeConfigsResource {
     DescribeConfigsResource {
         resource_type: resource.kind as i8,
         resource_name: text(&resource.name),
-        configuration_keys: None,
+        configuration_keys: keys.map(|keys| keys.iter().map(|key| text(key)).collect()),
     }
 }
 

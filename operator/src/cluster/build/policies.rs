@@ -3,34 +3,44 @@
 use serde_json::{Value, json};
 
 use super::super::validate::ValidatedCluster;
-use crate::names::{COMPONENT_LABEL, CONTROLLER_PORT, HTTP_PORT, REPLICATION_PORT};
+use crate::names::{COMPONENT_LABEL, CONTROLLER_PORT, HTTP_PORT, REPLICATION_PORT, Role};
 
 /// Clients reach the listeners and everybody the metrics; the inner listeners are for peers and the operator.
-pub(super) fn network(cluster: &ValidatedCluster, operator_namespace: &str) -> Value {
-    let mut open: Vec<_> = cluster.listeners.iter().map(|listener| port(listener.port)).collect();
+pub(super) fn network(cluster: &ValidatedCluster, role: Role, operator_namespace: &str) -> Value {
+    let mut open: Vec<_> = match role {
+        Role::Broker => cluster.listeners.iter().map(|listener| port(listener.port)).collect(),
+        Role::Controller => Vec::new(),
+    };
     open.push(port(HTTP_PORT));
-    let peers = json!({"podSelector": {"matchLabels": cluster.key.selector()}});
-    let operator = json!({
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": operator_namespace}},
-        "podSelector": {"matchLabels": {COMPONENT_LABEL: "operator"}},
-    });
+    let peers: Vec<_> = cluster
+        .roles()
+        .map(|role| json!({"podSelector": {"matchLabels": cluster.key.selector(role)}}))
+        .collect();
+    let mut ingress = vec![
+        json!({"ports": open}),
+        json!({"from": peers, "ports": [port(REPLICATION_PORT), port(CONTROLLER_PORT)]}),
+    ];
+    if role == Role::Broker {
+        let operator = json!({
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": operator_namespace}},
+            "podSelector": {"matchLabels": {COMPONENT_LABEL: "operator"}},
+        });
+        ingress.push(json!({"from": [operator], "ports": [port(REPLICATION_PORT)]}));
+    }
     json!({"spec": {
-        "podSelector": {"matchLabels": cluster.key.selector()},
+        "podSelector": {"matchLabels": cluster.key.selector(role)},
         "policyTypes": ["Ingress"],
-        "ingress": [
-            {"ports": open},
-            {"from": [peers], "ports": [port(REPLICATION_PORT), port(CONTROLLER_PORT)]},
-            {"from": [operator], "ports": [port(REPLICATION_PORT)]},
-        ],
+        "ingress": ingress,
     }})
 }
 
-/// One broker at a time. A broker that is not healthy anyway may always be evicted, so that it cannot block a drain.
-pub(super) fn disruption_budget(cluster: &ValidatedCluster) -> Value {
+/// How many healthy pods may be stopped by whom it may concern. One that is not healthy anyway may always be evicted, so
+/// that it cannot block a drain.
+pub(super) fn disruption_budget(cluster: &ValidatedCluster, role: Role, unavailable_max: usize) -> Value {
     json!({"spec": {
-        "maxUnavailable": 1,
+        "maxUnavailable": unavailable_max,
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        "selector": {"matchLabels": cluster.key.selector()},
+        "selector": {"matchLabels": cluster.key.selector(role)},
     }})
 }
 

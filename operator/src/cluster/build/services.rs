@@ -1,17 +1,21 @@
-//! The Services: headless (peers), bootstrap (a port for each listener) and one for each broker.
+//! The Services: headless ones (peers), bootstrap (a port for each listener) and one for each broker.
 
 use serde_json::{Value, json};
 
 use super::super::validate::ValidatedCluster;
-use crate::names::{CONTROLLER_PORT, REPLICATION_PORT};
+use crate::names::{CONTROLLER_PORT, REPLICATION_PORT, Role};
 
 /// Peers and controllers find each other here, ready or not: a quorum forms before anybody is ready.
-pub(super) fn headless(cluster: &ValidatedCluster) -> Value {
+pub(super) fn headless(cluster: &ValidatedCluster, role: Role) -> Value {
+    let mut ports = vec![port("controller", CONTROLLER_PORT)];
+    if role == Role::Broker {
+        ports.insert(0, port("replication", REPLICATION_PORT));
+    }
     json!({"spec": {
         "clusterIP": "None",
         "publishNotReadyAddresses": true,
-        "selector": cluster.key.selector(),
-        "ports": [port("replication", REPLICATION_PORT), port("controller", CONTROLLER_PORT)],
+        "selector": cluster.key.selector(role),
+        "ports": ports,
     }})
 }
 
@@ -19,14 +23,14 @@ pub(super) fn headless(cluster: &ValidatedCluster) -> Value {
 pub(super) fn bootstrap(cluster: &ValidatedCluster) -> Value {
     json!({"spec": {
         "type": "ClusterIP",
-        "selector": cluster.key.selector(),
+        "selector": cluster.key.selector(Role::Broker),
         "ports": client_ports(cluster),
     }})
 }
 
 /// One stable address for a broker. Clients that know its partitions come here even while it is about to be ready.
 pub(super) fn broker(cluster: &ValidatedCluster, ordinal: i32) -> Value {
-    let mut selector = cluster.key.selector();
+    let mut selector = cluster.key.selector(Role::Broker);
     selector.insert("statefulset.kubernetes.io/pod-name".to_owned(), cluster.key.broker(ordinal));
     json!({"spec": {
         "type": "ClusterIP",

@@ -5,7 +5,8 @@ use crate::cluster::validate::validate;
 use crate::crd::KafkaCluster;
 
 fn cluster(spec: &str) -> ValidatedCluster {
-    let spec = serde_saphyr::from_str(&format!("{{brokers: 1, storage: {{size: 1Gi}}, {spec}}}")).unwrap();
+    let brokers = if spec.contains("brokers:") { "" } else { "brokers: 1," };
+    let spec = serde_saphyr::from_str(&format!("{{{brokers} storage: {{size: 1Gi}}, {spec}}}")).unwrap();
     let mut cluster = KafkaCluster::new("demo", spec);
     cluster.metadata.namespace = Some("ns".to_owned());
     cluster.metadata.uid = Some("uid".to_owned());
@@ -13,7 +14,14 @@ fn cluster(spec: &str) -> ValidatedCluster {
 }
 
 fn built(spec: &str) -> Vec<Manifest> {
-    build(&cluster(spec), Surroundings { cluster_id: "cluster-id", operator_namespace: "milena-system" })
+    let cluster = cluster(spec);
+    let around = Surroundings {
+        cluster_id: "cluster-id",
+        initial_controllers: cluster.voters().len() as i32,
+        budget: Budget { brokers: 1, controllers: 1 },
+        operator_namespace: "milena-system",
+    };
+    build(&cluster, around)
 }
 
 fn find(manifests: &[Manifest], kind: Kind, name: &str) -> Value {
@@ -22,8 +30,19 @@ fn find(manifests: &[Manifest], kind: Kind, name: &str) -> Value {
 }
 
 fn properties(manifests: &[Manifest]) -> String {
-    let map = find(manifests, Kind::ConfigMap, "demo-broker");
+    properties_of(manifests, "demo-broker")
+}
+
+fn properties_of(manifests: &[Manifest], map: &str) -> String {
+    let map = find(manifests, Kind::ConfigMap, map);
     map["data"]["server.properties"].as_str().unwrap().to_owned()
+}
+
+/// The value of a variable of the pods of a StatefulSet.
+fn variable(manifests: &[Manifest], set: &str, name: &str) -> Option<Value> {
+    let set = find(manifests, Kind::StatefulSet, set);
+    let variables = set["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap().clone();
+    variables.into_iter().find(|variable| variable["name"] == name)
 }
 
 #[test]
@@ -92,6 +111,115 @@ fn what_cannot_be_changed_later_is_right() {
         environment[1]["value"],
         "REPLICATION://demo-broker-$(KAFKA_NODE_ID).demo-brokers.ns.svc:9091,PLAIN://demo-broker-$(KAFKA_NODE_ID).ns.svc:9092"
     );
+}
+
+/// What existing clusters of one broker have: another template would restart their broker.
+#[test]
+fn a_single_broker_is_built_as_ever() {
+    let built = built("");
+    let set = find(&built, Kind::StatefulSet, "demo-broker");
+    assert_eq!(hash_of(&set["spec"].to_string()), "f71076147e4f18ff");
+    for name in ["MILENA_INITIAL_CONTROLLERS", "KAFKA_BROKER_RACK"] {
+        assert_eq!(variable(&built, "demo-broker", name), None);
+    }
+}
+
+#[test]
+fn three_brokers_are_told_of_each_other() {
+    let built = built("brokers: 3");
+    let voters = [0, 1, 2].map(|id| format!("demo-broker-{id}.demo-brokers.ns.svc:9093"));
+    let properties = properties(&built);
+    for line in [
+        &format!("controller.quorum.bootstrap.servers={}", voters.join(",")),
+        "default.replication.factor=3",
+        "offsets.topic.replication.factor=3",
+        "transaction.state.log.min.isr=2",
+        "min.insync.replicas=2",
+        "process.roles=broker,controller",
+    ] {
+        assert!(properties.lines().any(|it| it == line), "{line} is missing: {properties}");
+    }
+    let initial = variable(&built, "demo-broker", "MILENA_INITIAL_CONTROLLERS").unwrap();
+    let expected: Vec<_> = voters.iter().enumerate().map(|(id, voter)| format!("{id}@{voter}")).collect();
+    assert_eq!(initial["value"], expected.join(","));
+    let rack = variable(&built, "demo-broker", "KAFKA_BROKER_RACK").unwrap();
+    assert_eq!(rack["valueFrom"]["fieldRef"]["fieldPath"], "metadata.labels['topology.kubernetes.io/zone']");
+    let advertised = variable(&built, "demo-broker", "KAFKA_ADVERTISED_LISTENERS").unwrap();
+    let peers = "CONTROLLER://demo-broker-$(KAFKA_NODE_ID).demo-brokers.ns.svc:9093";
+    assert!(advertised["value"].as_str().unwrap().ends_with(peers), "{advertised}");
+    let set = find(&built, Kind::StatefulSet, "demo-broker");
+    assert_eq!(set["spec"]["replicas"], 3);
+    let pod = &set["spec"]["template"]["spec"];
+    assert_eq!(pod["topologySpreadConstraints"][0]["whenUnsatisfiable"], "ScheduleAnyway");
+    assert!(pod["affinity"]["podAntiAffinity"].is_object());
+    let claim = &set["spec"]["volumeClaimTemplates"][0]["metadata"]["annotations"];
+    assert_eq!(claim["kafka.milena.dev/initial-controllers"], "3");
+    for id in 0..3 {
+        find(&built, Kind::Service, &format!("demo-broker-{id}"));
+    }
+}
+
+#[test]
+fn the_first_three_of_many_brokers_form_the_quorum_and_more_change_no_pod() {
+    let template =
+        |spec: &str| find(&built(spec), Kind::StatefulSet, "demo-broker")["spec"]["template"].clone();
+    assert_eq!(template("brokers: 3"), template("brokers: 5"));
+    let two = built("brokers: 2");
+    let servers = "controller.quorum.bootstrap.servers=demo-broker-0.demo-brokers.ns.svc:9093\n";
+    assert!(properties(&two).contains(servers));
+    let initial = variable(&two, "demo-broker", "MILENA_INITIAL_CONTROLLERS").unwrap();
+    assert_eq!(initial["value"], "0@demo-broker-0.demo-brokers.ns.svc:9093");
+}
+
+#[test]
+fn what_the_quorum_began_with_stays_when_it_grows() {
+    let grown = cluster("brokers: 3");
+    let around = Surroundings {
+        cluster_id: "cluster-id",
+        initial_controllers: 1,
+        budget: Budget { brokers: 0, controllers: 0 },
+        operator_namespace: "milena-system",
+    };
+    let built = build(&grown, around);
+    let initial = variable(&built, "demo-broker", "MILENA_INITIAL_CONTROLLERS").unwrap();
+    assert_eq!(initial["value"], "0@demo-broker-0.demo-brokers.ns.svc:9093");
+    let set = find(&built, Kind::StatefulSet, "demo-broker");
+    let claim = &set["spec"]["volumeClaimTemplates"][0]["metadata"]["annotations"];
+    assert_eq!(
+        claim,
+        &json!({"kafka.milena.dev/cluster-id": "cluster-id"}),
+        "a template of claims is immutable"
+    );
+    assert_eq!(find(&built, Kind::PodDisruptionBudget, "demo-broker")["spec"]["maxUnavailable"], 0);
+}
+
+#[test]
+fn dedicated_controllers_are_pods_of_their_own() {
+    let built = built("brokers: 3, controllers: {storage: {size: 2Gi, storageClassName: fast}}");
+    let set = find(&built, Kind::StatefulSet, "demo-controller");
+    let spec = &set["spec"];
+    assert_eq!((&spec["replicas"], &spec["ordinals"]["start"]), (&json!(3), &json!(1000)));
+    assert_eq!(spec["serviceName"], "demo-controllers");
+    assert_eq!(spec["volumeClaimTemplates"][0]["spec"]["storageClassName"], "fast");
+    assert_eq!(spec["selector"]["matchLabels"]["app.kubernetes.io/component"], "controller");
+    let quorum =
+        [1000, 1001, 1002].map(|id| format!("{id}@demo-controller-{id}.demo-controllers.ns.svc:9093"));
+    for set in ["demo-broker", "demo-controller"] {
+        let initial = variable(&built, set, "MILENA_INITIAL_CONTROLLERS").unwrap();
+        assert_eq!(initial["value"], quorum.join(","));
+    }
+    let controller = properties_of(&built, "demo-controller");
+    for line in ["process.roles=controller", "listeners=CONTROLLER://:9093"] {
+        assert!(controller.lines().any(|it| it == line), "{line} is missing: {controller}");
+    }
+    let broker = properties(&built);
+    for line in ["process.roles=broker", "listeners=REPLICATION://:9091,PLAIN://:9092"] {
+        assert!(broker.lines().any(|it| it == line), "{line} is missing: {broker}");
+    }
+    find(&built, Kind::Service, "demo-controllers");
+    find(&built, Kind::PodDisruptionBudget, "demo-controller");
+    let policy = find(&built, Kind::NetworkPolicy, "demo-controller");
+    assert_eq!(policy["spec"]["ingress"][1]["from"].as_array().unwrap().len(), 2);
 }
 
 #[test]

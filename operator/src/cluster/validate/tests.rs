@@ -28,8 +28,15 @@ fn config_is_text_in_the_end() {
 #[test]
 fn what_slips_past_admission_is_refused_by_name() {
     for (spec, reason, told) in [
-        ("brokers: 3", "ReplicationNotBuilt", "brokers: 3 needs replication between brokers"),
-        ("brokers: 0", "ReplicationNotBuilt", "set brokers to 1"),
+        ("brokers: 0", "InvalidBrokers", "brokers: 0 is not between 1 and 1000"),
+        ("brokers: 1001", "InvalidBrokers", "1001"),
+        ("brokers: 3, controllers: {replicas: 2, storage: {size: 1Gi}}", "InvalidControllers", "odd"),
+        ("brokers: 3, controllers: {storage: {size: big}}", "InvalidStorage", "big"),
+        (
+            "brokers: 3, config: {offsets.topic.replication.factor: 4}",
+            "NotEnoughBrokers",
+            "offsets.topic.replication.factor: 4 replicas need as many brokers, the cluster has 3",
+        ),
         ("brokers: 1, config: {node.id: 1}", "OperatorOwnedKey", "config: node.id is the operator's own"),
         ("brokers: 1, config: {log.dirs: /x, listeners: y}", "OperatorOwnedKey", "listeners, log.dirs are"),
         ("brokers: 1, config: {controller.quorum.voters: x}", "OperatorOwnedKey", "controller.quorum.voters"),
@@ -60,4 +67,30 @@ fn what_slips_past_admission_is_refused_by_name() {
         assert_eq!(refusal.reason(), reason, "{spec}");
         assert!(refusal.to_string().contains(told), "{spec}: {refusal}");
     }
+}
+
+#[test]
+fn the_first_one_to_three_brokers_vote_or_the_dedicated_controllers() {
+    for (spec, voters) in [
+        ("brokers: 1", 0..1),
+        ("brokers: 2", 0..1),
+        ("brokers: 3", 0..3),
+        ("brokers: 100", 0..3),
+        ("brokers: 1, controllers: {storage: {size: 1Gi}}", 1000..1003),
+        ("brokers: 5, controllers: {replicas: 5, storage: {size: 1Gi}}", 1000..1005),
+    ] {
+        assert_eq!(check(spec).unwrap().voters(), voters, "{spec}");
+    }
+}
+
+#[test]
+fn a_cluster_grows_and_does_not_shrink() {
+    assert_eq!(may_resize(Role::Broker, 3, 5), Ok(()));
+    assert_eq!(may_resize(Role::Broker, 0, 1), Ok(()));
+    let refusal = may_resize(Role::Broker, 3, 1).unwrap_err();
+    assert_eq!(refusal.reason(), "ShrinkingRefused");
+    assert_eq!(
+        refusal.to_string(),
+        "brokers: the cluster has 3, the spec asks for 1; this version cannot take any away: set the number back to 3"
+    );
 }
