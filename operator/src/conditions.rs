@@ -13,6 +13,8 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 pub(crate) enum Outlook {
     /// Everything is as the spec asks.
     Ready { message: String },
+    /// Everything is as the spec asks, and that is less than something else asks.
+    ReadyBut { message: String, reason: &'static str, concern: String },
     /// On the way there by itself.
     Progressing { reason: &'static str, message: String },
     /// Somebody has to change something first.
@@ -53,6 +55,11 @@ impl Outlook {
                 make("Ready", true, "Ready", message),
                 make("Progressing", false, "Settled", "the spec is realised"),
                 make("Degraded", false, "AsExpected", ""),
+            ],
+            Self::ReadyBut { message, reason, concern } => vec![
+                make("Ready", true, "Ready", message),
+                make("Progressing", false, "Settled", "the spec is realised"),
+                make("Degraded", true, reason, concern),
             ],
             Self::Progressing { reason, message } => vec![
                 make("Ready", false, reason, message),

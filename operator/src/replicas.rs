@@ -14,6 +14,8 @@ use crate::cluster::view::{BrokerView, PartitionView};
 /// The replicas that partitions shall have, the preferred leader first.
 pub(crate) type Assignments = BTreeMap<TopicPartition, Vec<NodeId>>;
 
+/// Partitions that the operator has moving at a time.
+pub(crate) const MOVING_MAX: usize = 100;
 /// Brokers whose numbers of replicas differ by less than this part of the mean are even enough.
 const TOLERANCE_PARTS: usize = 10;
 
@@ -39,6 +41,11 @@ impl Spread {
             spread.count(&partition.target(), 1);
         }
         spread
+    }
+
+    /// How many brokers take part.
+    pub(crate) fn brokers(&self) -> usize {
+        self.racks.len()
     }
 
     fn count(&mut self, replicas: &[NodeId], change: isize) {

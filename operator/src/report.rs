@@ -87,18 +87,21 @@ where
     }
 }
 
-/// An Event for each refusal, when it begins or changes.
+/// An Event for each refusal and each concern, when it begins or changes.
 async fn tell<K>(operator: &Operator, resource: &K, before: &[Condition], outlook: Option<&Outlook>)
 where
     K: Resource<DynamicType = ()>,
 {
-    let Some(Outlook::Refused { reason, message }) = outlook else { return };
-    let known =
-        find(before, "Ready").is_some_and(|ready| ready.reason == *reason && ready.message == *message);
+    let (reason, message) = match outlook {
+        Some(Outlook::Refused { reason, message }) => (reason.as_str(), message),
+        Some(Outlook::ReadyBut { reason, concern, .. }) => (*reason, concern),
+        _ => return,
+    };
+    let known = find(before, "Degraded").is_some_and(|it| it.reason == reason && it.message == *message);
     if known {
         return;
     }
-    tracing::warn!(kind = %K::kind(&()), name = resource.meta().name, reason, message, "refused");
+    tracing::warn!(kind = %K::kind(&()), name = resource.meta().name, reason, message, "not as it should be");
     publish(operator, resource, EventType::Warning, (reason, message)).await;
 }
 

@@ -12,6 +12,7 @@ mod validate;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
@@ -20,6 +21,7 @@ use milena_client::{Admin, ClientError};
 use thiserror::Error;
 
 use self::apply::Batch;
+use self::observe::Movement;
 use self::status::{Tried, Verdict};
 use self::validate::{Refusal, Standing, ValidatedTopic};
 use crate::conditions::{self, Outlook, find};
@@ -27,8 +29,11 @@ use crate::crd::{KafkaCluster, KafkaTopic};
 use crate::names::ClusterKey;
 use crate::operator::{Operator, is_paused};
 use crate::queue::Again;
+use crate::replicas::{MOVING_MAX, Spread};
 use crate::report::{self, ReportError};
 
+/// How soon topics are looked at again while replicas move.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// Requests to the API server at a time, for each cluster.
 const WRITES_AT_ONCE: usize = 16;
 
@@ -144,7 +149,7 @@ async fn with_cluster(
         return Ok(Again::Never);
     }
     let admin = operator.sessions.admin(key, cluster.spec.brokers);
-    match in_kafka(operator, &admin, owners).await? {
+    match in_kafka(operator, &admin, owners, validate::is_single(cluster)).await? {
         Ok(again) => Ok(again),
         Err((owners, source)) => {
             operator.sessions.close(key);
@@ -184,38 +189,56 @@ async fn in_kafka(
     operator: &Operator,
     admin: &Admin,
     owners: Vec<Owner>,
+    single: bool,
 ) -> Result<Result<Again, (Vec<Owner>, ClientError)>, TopicError> {
     let names: Vec<_> = owners.iter().map(|owner| owner.name.clone()).collect();
     let configured: Vec<_> =
         owners.iter().filter(|owner| owner.has_config()).map(|owner| owner.name.clone()).collect();
-    let observed = match observe::observe(admin, &names, &configured).await {
-        Ok(observed) => observed,
+    let (observed, mut movement) = match look(admin, &names, &configured, single).await {
+        Ok(seen) => seen,
         Err(error) => return Ok(Err((owners, error))),
     };
     let owners = guard(operator, owners).await?;
-    let (batch, mut refusals) = plan_all(&owners, &observed);
+    let (batch, mut refusals) = plan_all(&owners, &observed, &movement);
     let outcomes = match batch.run(admin).await {
         Ok(outcomes) => outcomes,
         Err(error) => return Ok(Err((owners, error))),
     };
     let touched: Vec<_> = outcomes.keys().cloned().collect();
     let mut topics = observed;
-    match observe::observe(admin, &touched, &[]).await {
-        Ok(newer) => topics.extend(newer),
-        Err(error) => return Ok(Err((owners, error))),
+    if !touched.is_empty() {
+        match look(admin, &touched, &[], single).await {
+            Ok((newer, since)) => {
+                topics.extend(newer);
+                movement = since;
+            }
+            Err(error) => return Ok(Err((owners, error))),
+        }
     }
-    let mut again = Again::After(operator.options.drift_interval);
+    let interval = operator.options.drift_interval;
+    let mut again = Again::After(if movement.len() > 0 { interval.min(LOOK_AGAIN) } else { interval });
     let mut writes = Vec::new();
     for owner in owners {
         let tried = Tried { outcome: outcomes.get(&owner.name), refusal: refusals.remove(&owner.name) };
         let verdict = status::judge(&owner, topics.remove(&owner.name), tried);
-        if matches!(verdict.outlook, Outlook::Failing { .. } | Outlook::Progressing { .. }) {
+        if verdict.is_tried_again() {
             again = Again::Backoff;
         }
         writes.push(conclude(operator, owner, verdict));
     }
     first_error(stream::iter(writes).buffer_unordered(WRITES_AT_ONCE)).await?;
     Ok(Ok(again))
+}
+
+async fn look(
+    admin: &Admin,
+    names: &[String],
+    configured: &[String],
+    single: bool,
+) -> Result<(observe::Topics, Movement), ClientError> {
+    let movement = Movement::observe(admin, single).await?;
+    let topics = observe::observe(admin, names, configured, &movement).await?;
+    Ok((topics, movement))
 }
 
 impl Owner {
@@ -250,7 +273,13 @@ async fn guard(operator: &Operator, owners: Vec<Owner>) -> Result<Vec<Owner>, To
     settled.into_iter().filter_map(Result::transpose).collect()
 }
 
-fn plan_all(owners: &[Owner], observed: &observe::Topics) -> (Batch, BTreeMap<String, Refusal>) {
+fn plan_all(
+    owners: &[Owner],
+    observed: &observe::Topics,
+    movement: &Movement,
+) -> (Batch, BTreeMap<String, Refusal>) {
+    let partitions = || observed.values().flatten().flatten().flat_map(|topic| &topic.partitions);
+    let mut spread = movement.brokers.as_ref().map(|brokers| Spread::new(brokers, partitions()));
     let mut batch = Batch::default();
     let mut refusals = BTreeMap::new();
     for owner in owners {
@@ -262,13 +291,16 @@ fn plan_all(owners: &[Owner], observed: &observe::Topics) -> (Batch, BTreeMap<St
             continue;
         }
         let Some(Ok(present)) = present else { continue };
-        let planned =
-            owner.wanted.clone().and_then(|wanted| plan::plan(&wanted, present.as_ref(), owner.applied()));
+        let planned = owner
+            .wanted
+            .clone()
+            .and_then(|wanted| plan::plan(&wanted, present.as_ref(), owner.applied(), spread.as_mut()));
         match planned {
             Ok(actions) => actions.into_iter().for_each(|action| batch.add(&owner.name, action)),
             Err(refusal) => drop(refusals.insert(owner.name.clone(), refusal)),
         }
     }
+    batch.limit_moves(MOVING_MAX.saturating_sub(movement.len()));
     (batch, refusals)
 }
 

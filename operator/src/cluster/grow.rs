@@ -10,10 +10,8 @@ use milena_protocol::NodeId;
 use super::validate::ValidatedCluster;
 use super::view::{ClusterView, PartitionView};
 use crate::names::CONTROLLER_PORT;
-use crate::replicas::{Assignments, Spread, even_out};
+use crate::replicas::{Assignments, MOVING_MAX, Spread, even_out};
 
-/// Partitions that move at a time.
-const MOVING_MAX: usize = 100;
 /// Replicas of an internal topic, where there are that many brokers.
 const REPLICATION_FACTOR: i32 = 3;
 /// Each internal topic and the key that says how many replicas it has.

@@ -77,6 +77,11 @@ impl PartitionView {
         !self.adding.is_empty() || !self.removing.is_empty()
     }
 
+    /// How many replicas it has that are made.
+    pub(crate) fn replication_factor(&self) -> usize {
+        self.replicas.iter().filter(|node| !self.adding.contains(node)).count()
+    }
+
     /// The replicas that it has once everything has moved, the preferred leader first.
     pub(crate) fn target(&self) -> Vec<NodeId> {
         self.replicas.iter().copied().filter(|node| !self.removing.contains(node)).collect()
@@ -171,9 +176,8 @@ pub(crate) async fn look(admin: &Admin) -> Result<ClusterView, ClientError> {
     let mut topics = Vec::new();
     for (name, topic) in admin.list_topics().await? {
         let topic = topic?;
-        let view = |partition| {
-            let key = (name.clone(), PartitionDescription::clone(partition).index);
-            PartitionView::new(&name, partition, moving.get(&key))
+        let view = |partition: &PartitionDescription| {
+            PartitionView::new(&name, partition, moving.get(&(name.clone(), partition.index)))
         };
         partitions.extend(topic.partitions.iter().map(view));
         topics.push(ConfigResource::topic(&name));

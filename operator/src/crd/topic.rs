@@ -54,7 +54,8 @@ pub(crate) struct KafkaTopicSpec {
     /// How many partitions. The number can grow but never shrink.
     #[schemars(range(min = 1, max = 100_000))]
     pub(crate) partitions: i32,
-    /// How many replicas each partition has; 3, or as many as there are brokers, when absent.
+    /// How many replicas each partition has. When absent, a new topic gets 3, or as many as there are brokers, and one that
+    /// exists keeps what it has. A change moves replicas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub(crate) replication_factor: Option<i32>,
@@ -114,7 +115,15 @@ pub(crate) struct TopicStatus {
     /// Replicas that each partition has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replication_factor: Option<i32>,
+    /// Partitions whose replicas are moving.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) partitions_moving: i32,
     /// The keys that this resource has set on the topic: those it takes back when they leave the spec.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) config_keys: Vec<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }

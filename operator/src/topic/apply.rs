@@ -7,6 +7,7 @@ use milena_client::{Admin, ClientError, Refused};
 use milena_protocol::ErrorCode;
 
 use super::plan::Action;
+use crate::replicas::Assignments;
 
 /// What shall be done to the topics of a cluster, sorted by kind of change.
 #[derive(Debug, Default)]
@@ -15,6 +16,7 @@ pub(super) struct Batch {
     create: Vec<NewTopic>,
     grow: BTreeMap<String, i32>,
     configure: Vec<(ConfigResource, BTreeMap<String, ConfigChange>)>,
+    moves: Assignments,
 }
 
 /// What became of each topic that was touched.
@@ -25,12 +27,20 @@ impl Batch {
         match action {
             Action::Create(new) => self.create.push(new),
             Action::Grow(partitions) => drop(self.grow.insert(topic.to_owned(), partitions)),
+            Action::Move(moves) => self.moves.extend(moves),
             Action::Configure(changes) => self.configure.push((ConfigResource::topic(topic), changes)),
         }
     }
 
     pub(super) fn delete(&mut self, topic: &str) {
         self.delete.push(topic.to_owned());
+    }
+
+    /// Leaves out moves beyond `room`: they are planned again when others are done.
+    pub(super) fn limit_moves(&mut self, room: usize) {
+        while self.moves.len() > room {
+            self.moves.pop_last();
+        }
     }
 
     /// Sends it. A topic that two changes touch is well only if both are.
@@ -55,6 +65,10 @@ impl Batch {
         if !self.configure.is_empty() {
             let altered = admin.incremental_alter_configs(&self.configure, false).await?;
             merge(&mut outcomes, altered.into_iter().map(|(resource, result)| (resource.name, result)), None);
+        }
+        if !self.moves.is_empty() {
+            let moved = admin.alter_reassignments(&self.moves).await?;
+            merge(&mut outcomes, moved.into_iter().map(|((topic, _), result)| (topic, result)), None);
         }
         Ok(outcomes)
     }

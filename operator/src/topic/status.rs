@@ -9,6 +9,9 @@ use super::validate::Refusal;
 use crate::conditions::Outlook;
 use crate::crd::{KafkaTopic, TopicStatus};
 
+/// The reason while replicas move.
+const MOVING: &str = "MovingReplicas";
+
 /// What a pass concludes about a resource that owns its topic.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Verdict {
@@ -20,6 +23,15 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
+    /// Whether it is worth another try soon. Replicas move by themselves.
+    pub(super) fn is_tried_again(&self) -> bool {
+        match &self.outlook {
+            Outlook::Failing { .. } => true,
+            Outlook::Progressing { reason, .. } => *reason != MOVING,
+            Outlook::Ready { .. } | Outlook::ReadyBut { .. } | Outlook::Refused { .. } => false,
+        }
+    }
+
     /// Whether the topic is not there, and that is no error.
     pub(super) fn is_gone(&self) -> bool {
         self.observed.is_none() && !self.outlook.is_failing()
@@ -49,6 +61,7 @@ pub(super) fn judge(
         }
     };
     let outlook = match (tried.refusal, tried.outcome) {
+        (Some(refusal), _) if refusal.passes() => Outlook::progressing(refusal.reason(), refusal.to_string()),
         (Some(refusal), _) => Outlook::refused(refusal.reason(), refusal.to_string()),
         (None, Some(Err(error))) if error.code.retriable() => {
             Outlook::failing("ChangeFailed", error.to_string())
@@ -59,7 +72,8 @@ pub(super) fn judge(
         }
         (None, _) => progress(owner, observed.as_ref()),
     };
-    let configured = matches!(outlook, Outlook::Ready { .. });
+    let is_moving = matches!(&outlook, Outlook::Progressing { reason, .. } if *reason == MOVING);
+    let configured = is_moving || matches!(outlook, Outlook::Ready { .. } | Outlook::ReadyBut { .. });
     Verdict { outlook, observed, configured }
 }
 
@@ -70,12 +84,33 @@ fn progress(owner: &Owner, observed: Option<&ObservedTopic>) -> Outlook {
     if owner.is_going() {
         return Outlook::progressing("Deleting", "the topic is being deleted");
     }
-    match &owner.wanted {
-        Ok(wanted) if there.partitions < wanted.partitions => {
-            let message = format!("the topic has {} of {} partitions", there.partitions, wanted.partitions);
-            Outlook::progressing("Growing", message)
+    let Ok(wanted) = &owner.wanted else { return ready(there) };
+    let has = there.partition_count();
+    if has < wanted.partitions {
+        let message = format!("the topic has {has} of {} partitions", wanted.partitions);
+        return Outlook::progressing("Growing", message);
+    }
+    let wants = wanted.replication_factor.and_then(|wants| usize::try_from(wants).ok());
+    match wants.filter(|wants| there.settled(*wants) < there.partitions.len()) {
+        Some(wants) => {
+            let (done, all) = (there.settled(wants), there.partitions.len());
+            Outlook::progressing(MOVING, format!("{done} of {all} partitions have {wants} replicas"))
         }
-        _ => Outlook::Ready { message: format!("the topic has {}", partitions(there.partitions)) },
+        None => ready(there),
+    }
+}
+
+/// Ready, and not without saying so when a record is acknowledged by fewer brokers than the configuration asks for.
+fn ready(there: &ObservedTopic) -> Outlook {
+    let message = format!("the topic has {}", partitions(there.partition_count()));
+    let has = there.replication_factor();
+    match there.min_in_sync.and_then(|wants| i32::try_from(wants).ok()) {
+        Some(wants) if has < wants => Outlook::ReadyBut {
+            message,
+            reason: "BelowMinInSync",
+            concern: format!("each partition has {has} replicas, min.insync.replicas asks for {wants}"),
+        },
+        _ => Outlook::Ready { message },
     }
 }
 
@@ -95,8 +130,9 @@ pub(super) fn status(topic: &KafkaTopic, verdict: Verdict, now: Timestamp) -> To
         conditions: verdict.outlook.conditions(&before.conditions, generation, now),
         topic_name: Some(topic.topic()),
         topic_id: observed.map(|topic| topic.id.clone()),
-        partitions: observed.map(|topic| topic.partitions),
-        replication_factor: observed.map(|topic| topic.replication_factor),
+        partitions: observed.map(ObservedTopic::partition_count),
+        replication_factor: observed.map(ObservedTopic::replication_factor),
+        partitions_moving: observed.map_or(0, |topic| i32::try_from(topic.moving()).unwrap_or(i32::MAX)),
         config_keys,
     }
 }
@@ -105,10 +141,11 @@ pub(super) fn status(topic: &KafkaTopic, verdict: Verdict, now: Timestamp) -> To
 mod tests {
     use std::sync::Arc;
 
-    use milena_protocol::ErrorCode;
+    use milena_protocol::{ErrorCode, NodeId};
     use serde_json::json;
 
     use super::*;
+    use crate::cluster::view::PartitionView;
 
     fn owner() -> Owner {
         let spec = json!({"clusterRef": {"name": "demo"}, "partitions": 3, "config": {"retention.ms": 1}});
@@ -120,8 +157,9 @@ mod tests {
     }
 
     fn there(partitions: i32) -> Option<Result<Option<ObservedTopic>, Refused>> {
-        let topic =
-            ObservedTopic { id: "id".to_owned(), partitions, replication_factor: 1, ..Default::default() };
+        let partition = PartitionView { replicas: vec![NodeId(0)], ..PartitionView::default() };
+        let partitions = vec![partition; usize::try_from(partitions).unwrap()];
+        let topic = ObservedTopic { id: "id".to_owned(), partitions, ..Default::default() };
         Some(Ok(Some(topic)))
     }
 
@@ -162,5 +200,50 @@ mod tests {
         assert!(!verdict.is_gone());
         assert!(judge(&owner(), Some(Ok(None)), Tried::default()).is_gone());
         assert!(!judge(&owner(), there(1), Tried::default()).is_gone());
+    }
+
+    #[test]
+    fn fewer_replicas_than_must_be_in_sync_are_ready_and_degraded() {
+        let Some(Ok(Some(mut topic))) = there(3) else { unreachable!() };
+        topic.min_in_sync = Some(2);
+        let verdict = judge(&owner(), Some(Ok(Some(topic))), Tried::default());
+        let status = status(&owner().resource, verdict, Timestamp::UNIX_EPOCH);
+        let degraded = crate::conditions::find(&status.conditions, "Degraded").unwrap();
+        assert_eq!((degraded.status.as_str(), degraded.reason.as_str()), ("True", "BelowMinInSync"));
+        assert_eq!(degraded.message, "each partition has 1 replicas, min.insync.replicas asks for 2");
+        assert_eq!(crate::conditions::find(&status.conditions, "Ready").unwrap().status, "True");
+        assert_eq!(status.config_keys, ["retention.ms"], "the configuration is on the topic");
+    }
+
+    #[test]
+    fn replicas_that_are_made_are_progress_and_those_that_move_are_not() {
+        let nodes = |ids: &[i32]| ids.iter().copied().map(NodeId).collect::<Vec<_>>();
+        let mut owner = owner();
+        owner.wanted = Ok(crate::topic::validate::ValidatedTopic {
+            name: "orders".to_owned(),
+            partitions: 2,
+            replication_factor: Some(3),
+            initial_replication_factor: 3,
+            config: Default::default(),
+        });
+        let grown = PartitionView { replicas: nodes(&[0, 1, 2]), ..PartitionView::default() };
+        let growing = PartitionView { adding: nodes(&[1, 2]), ..grown.clone() };
+        let moving = PartitionView {
+            replicas: nodes(&[0, 1, 2, 3]),
+            adding: nodes(&[3]),
+            removing: nodes(&[0]),
+            ..PartitionView::default()
+        };
+        let judged = |partitions: &[PartitionView]| {
+            let topic = ObservedTopic { partitions: partitions.to_vec(), ..Default::default() };
+            judge(&owner, Some(Ok(Some(topic))), Tried::default())
+        };
+        let verdict = judged(&[grown.clone(), growing.clone()]);
+        let message = "1 of 2 partitions have 3 replicas";
+        assert_eq!(verdict.outlook, Outlook::progressing("MovingReplicas", message));
+        assert!(!verdict.is_tried_again(), "the replicas move by themselves");
+        let status = status(&owner.resource, verdict, Timestamp::UNIX_EPOCH);
+        assert_eq!((status.replication_factor, status.partitions_moving), (Some(1), 1));
+        assert!(matches!(judged(&[grown, moving]).outlook, Outlook::Ready { .. }));
     }
 }

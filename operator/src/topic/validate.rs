@@ -50,9 +50,11 @@ pub(crate) enum Refusal {
     #[error("replicationFactor: {wants} needs as many brokers, the cluster has {brokers}")]
     NotEnoughBrokers { wants: i32, brokers: i32 },
     #[error(
-        "replicationFactor: the topic has {has}, the spec asks for {wants}; this version does not move replicas yet"
+        "replicationFactor: the topic has {has}, the spec asks for {wants}; one broker has nowhere to move replicas"
     )]
     ReplicationFactorChange { has: i32, wants: i32 },
+    #[error("replicationFactor: {wants} needs as many brokers, {active} take part now")]
+    BrokersAway { wants: i32, active: usize },
     #[error("config: {0} is set by reassignments alone")]
     OperatorOwnedKey(String),
     #[error("config: {key}: a value is text, a number or a flag")]
@@ -71,10 +73,18 @@ impl Refusal {
             Self::PartitionDecrease { .. } => "PartitionDecrease",
             Self::NotEnoughBrokers { .. } => "NotEnoughBrokers",
             Self::ReplicationFactorChange { .. } => "ReplicationFactorChange",
+            Self::BrokersAway { .. } => "WaitingForBrokers",
             Self::OperatorOwnedKey(_) => "OperatorOwnedKey",
             Self::InvalidConfig { .. } => "InvalidConfig",
             Self::RefusedByKafka { .. } => "RefusedByKafka",
         }
+    }
+}
+
+impl Refusal {
+    /// Whether it goes away without a change of the spec.
+    pub(crate) fn passes(&self) -> bool {
+        matches!(self, Self::BrokersAway { .. })
     }
 }
 
@@ -109,7 +119,7 @@ pub(crate) fn standings(
         Err(refusal) => Standing::Stranger(refusal),
         Ok(()) => match owners.get(&topic.topic()) {
             Some(owner) if owner.metadata.uid != topic.metadata.uid => Standing::Stranger(claimed(owner)),
-            _ => Standing::Owner(validate(topic, cluster.spec.brokers)),
+            _ => Standing::Owner(validate(topic, brokers(cluster))),
         },
     };
     topics.iter().map(standing).collect()
@@ -167,9 +177,15 @@ fn validate(topic: &KafkaTopic, brokers: i32) -> Result<ValidatedTopic, Refusal>
     })
 }
 
+/// Brokers that there are or will be. A cluster does not shrink, whatever its spec says.
+fn brokers(cluster: &KafkaCluster) -> i32 {
+    let existing = cluster.status.as_ref().map_or(0, |status| status.brokers);
+    cluster.spec.brokers.max(existing)
+}
+
 /// Whether the cluster is a single node.
 pub(crate) fn is_single(cluster: &KafkaCluster) -> bool {
-    cluster.spec.brokers == 1 && cluster.spec.controllers.is_none()
+    brokers(cluster) == 1 && cluster.spec.controllers.is_none()
 }
 
 /// Whether the resource wants the topic deleted with it.
