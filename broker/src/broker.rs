@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context as _, anyhow};
 use bytestring::ByteString;
 use milena_core::config::broker::server;
+use milena_core::lifecycle::State;
 use milena_core::metadata::MetadataImage;
 use milena_core::session::Sessions;
 use milena_protocol::NodeId;
@@ -21,6 +22,7 @@ use crate::connection::{RequestMemory, ResponseMemory};
 use crate::connections::Connections;
 use crate::controller_channel::ControllerChannel;
 use crate::coordinator::Coordinators;
+use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::partitions::Partitions;
 use crate::quorum::{self, QuorumHandle};
@@ -46,6 +48,9 @@ pub(crate) struct Broker {
     pub(crate) quorum: QuorumHandle,
     /// The way to the active controller for what this broker itself asks.
     pub(crate) controller: ControllerChannel,
+    /// The same for what clients ask through this broker.
+    pub(crate) forwarding: ControllerChannel,
+    pub(crate) lifecycle: Lifecycle,
     pub(crate) metrics: Metrics,
     pub(crate) request_memory: RequestMemory,
     pub(crate) response_memory: Arc<ResponseMemory>,
@@ -57,72 +62,96 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    /// Locks the log directory, forms the quorum, recovers the partitions and joins the cluster.
-    pub(crate) async fn open(
-        config: Arc<Config>,
-        metrics: Metrics,
-        tasks: &TaskTracker,
-        stop: &CancellationToken,
-    ) -> anyhow::Result<Arc<Self>> {
+    /// Locks the log directory and starts the quorum. Controllers' listeners may then be served.
+    pub(crate) async fn open(config: Arc<Config>, metrics: Metrics) -> anyhow::Result<Arc<Self>> {
         let disk: Arc<dyn Disk> = Arc::new(LazyDisk::new(metrics.measure(Arc::new(FsDisk)), OPEN_FILES_MAX));
         let log_dirs = lock_directories(&config, &*disk)?;
         let quorum = quorum::start(config.clone(), disk.clone()).await?;
         let live = LiveProperties::new(&config, &quorum.committed());
         let partitions = Partitions::open(&config, disk, live.clone(), metrics.storage.clone())?;
-        partitions.recover(&quorum.committed()).await?;
-        let broker = Arc::new_cyclic(|broker| Self {
-            node_id: config.node_id,
-            cluster_id: quorum.identity().cluster_id.clone(),
-            coordinators: Coordinators::new(config.node_id, &config.properties),
-            controller: ControllerChannel::new(
-                broker.clone(),
-                Origin::local(&config),
-                quorum.leader(),
-                &config,
-            ),
-            live,
-            partitions,
-            quorum,
-            metrics,
-            request_memory: RequestMemory::new(REQUEST_MEMORY_BYTES),
-            response_memory: ResponseMemory::new(RESPONSE_MEMORY_BYTES),
-            connections: ConnectionTables::new(&config),
-            fetch_sessions: Mutex::new(Sessions::new(session_slots(&config))),
-            config,
-            follower_ended: CancellationToken::new(),
-            _log_dirs: log_dirs,
-        });
-        let follower = broker.clone();
-        let follow = broker.quorum.clone().follow(move |delta, image| {
+        let leader = quorum.leader();
+        Ok(Arc::new_cyclic(|broker| {
+            let controller = ControllerChannel::new(broker.clone(), Origin::local(&config), leader, &config);
+            Self {
+                forwarding: controller.lane(),
+                controller,
+                node_id: config.node_id,
+                cluster_id: quorum.identity().cluster_id.clone(),
+                coordinators: Coordinators::new(config.node_id, &config.properties),
+                lifecycle: Lifecycle::new(config.node_id),
+                live,
+                partitions,
+                quorum,
+                metrics,
+                request_memory: RequestMemory::new(REQUEST_MEMORY_BYTES),
+                response_memory: ResponseMemory::new(RESPONSE_MEMORY_BYTES),
+                connections: ConnectionTables::new(&config),
+                fetch_sessions: Mutex::new(Sessions::new(session_slots(&config))),
+                config,
+                follower_ended: CancellationToken::new(),
+                _log_dirs: log_dirs,
+            }
+        }))
+    }
+
+    /// Takes its place in the cluster: registers, recovers the partitions, is unfenced. Clients may then be served.
+    pub(crate) async fn join(
+        self: &Arc<Self>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        tokio::spawn(follow_limits(self.clone(), stop.clone()));
+        if self.config.roles.is_broker {
+            let previous = self.partitions.previous_broker_epoch();
+            let image = self.lifecycle.join(&self.config, &self.quorum, &self.controller, previous).await?;
+            self.partitions.recover(&image).await?;
+        }
+        self.follow();
+        if self.config.roles.is_broker {
+            self.lifecycle.ready(&self.quorum).await?;
+            self.partitions.maintain(tasks, stop);
+        }
+        Ok(())
+    }
+
+    /// Acts on every new image from now on.
+    fn follow(self: &Arc<Self>) {
+        let follower = self.clone();
+        let follow = self.quorum.clone().follow(move |delta, image| {
             follower.live.apply(delta, image);
-            follower.partitions.apply(delta, image);
-            follower.coordinators.apply(&follower.partitions, delta, image);
+            if follower.config.roles.is_broker {
+                follower.partitions.apply(delta, image);
+                follower.coordinators.apply(&follower.partitions, delta, image);
+            }
         });
-        let ended = broker.follower_ended.clone().drop_guard();
+        let ended = self.follower_ended.clone().drop_guard();
         tokio::spawn(async move {
             let _ended = ended;
             follow.await;
         });
-        tokio::select! {
-            unfenced = broker.quorum.unfence() => unfenced?,
-            failure = broker.failed() => return Err(failure),
-        }
-        broker.partitions.maintain(tasks, stop);
-        tokio::spawn(follow_limits(broker.clone(), stop.clone()));
-        Ok(broker)
     }
 
-    /// Ends coordinators and quorum, then makes every log durable and marks the directory clean.
-    pub(crate) async fn close(&self) -> anyhow::Result<()> {
+    /// Hands leaderships over to others while clients are served. Bounded by time.
+    pub(crate) async fn leave(&self) {
+        self.lifecycle.leave(&self.config, &self.quorum.committed()).await;
+    }
+
+    /// Ends coordinators and quorum.
+    pub(crate) async fn end_quorum(&self) {
         self.coordinators.stop().await;
         self.quorum.stop().await;
-        self.partitions.close(self.quorum.identity().broker_epoch).await
+    }
+
+    /// Makes every log durable and marks the directory clean.
+    pub(crate) async fn close(&self) -> anyhow::Result<()> {
+        self.partitions.close(self.lifecycle.epoch()).await
     }
 
     /// Resolves with the reason when this broker can follow the cluster no longer; never if it can.
     pub(crate) async fn failed(&self) -> anyhow::Error {
         tokio::select! {
             failure = self.quorum.failed() => failure,
+            failure = self.lifecycle.failed() => failure,
             reason = self.partitions.health().failed() => {
                 anyhow!("log directory {} failed, the only one: {reason}", self.config.log_dir.display())
             }
@@ -135,9 +164,25 @@ impl Broker {
         if listener.is_controller { &self.connections.of_controller } else { &self.connections.of_clients }
     }
 
-    /// Whether the cluster counts this broker as alive.
-    pub(crate) fn is_unfenced(&self) -> bool {
-        self.image().broker(self.node_id).is_some_and(|broker| !broker.fenced)
+    /// Whether this process does what it is there for, or else what it does instead.
+    pub(crate) fn readiness(&self) -> Result<(), &'static str> {
+        if !self.config.roles.is_broker {
+            let has_leader = self.quorum.leader().borrow().id.is_some();
+            return if has_leader { Ok(()) } else { Err("nobody leads the quorum") };
+        }
+        match self.state() {
+            State::NotRunning | State::Starting | State::Recovery => Err("recovering"),
+            State::PendingControlledShutdown | State::ShuttingDown => Err("shutting down"),
+            State::Running if self.image().broker(self.node_id).is_some_and(|broker| !broker.fenced) => {
+                Ok(())
+            }
+            State::Running => Err("fenced"),
+        }
+    }
+
+    /// Where this process stands as a broker.
+    pub(crate) fn state(&self) -> State {
+        self.lifecycle.state()
     }
 
     /// The newest committed metadata this broker has.
@@ -212,6 +257,7 @@ impl Origin {
 }
 
 /// What a handler knows of the request beside its body.
+#[derive(Clone)]
 pub(crate) struct RequestContext {
     pub(crate) version: i16,
     pub(crate) client_id: ByteString,

@@ -32,7 +32,6 @@ pub(crate) use voters::Voters;
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) node_id: NodeId,
-    #[allow(dead_code, reason = "a process of one role does not start yet")]
     pub(crate) roles: Roles,
     /// Every listener, client and controller ones alike, in the order of `listeners`.
     pub(crate) listeners: Vec<Listener>,

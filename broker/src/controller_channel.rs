@@ -15,6 +15,9 @@ use std::time::Duration;
 use milena_client::{ClientError, Connection, Options};
 use milena_core::config::broker::quorum;
 use milena_protocol::messages::allocate_producer_ids::AllocateProducerIdsRequest;
+use milena_protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
+use milena_protocol::messages::broker_registration::BrokerRegistrationRequest;
+use milena_protocol::messages::envelope::EnvelopeRequest;
 use milena_protocol::{ErrorCode, Request};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -51,6 +54,9 @@ macro_rules! to_controller {
 
 to_controller! {
     AllocateProducerIdsRequest;
+    BrokerHeartbeatRequest;
+    BrokerRegistrationRequest;
+    EnvelopeRequest;
 }
 
 /// The way to the active controller; clones share a connection.
@@ -83,7 +89,6 @@ impl ControllerChannel {
     }
 
     /// The same way on a connection of its own.
-    #[allow(dead_code, reason = "heartbeats and changes of partitions take lanes")]
     pub(crate) fn lane(&self) -> Self {
         Self { connection: Arc::default(), ..self.clone() }
     }
@@ -126,12 +131,22 @@ impl ControllerChannel {
         }
     }
 
+    /// Asks the leader of another process, once.
+    pub(crate) async fn ask_leader<R: Request>(&self, request: &R) -> Result<R::Response, ClientError> {
+        let leader = self.leader.borrow().clone();
+        self.connection(&leader).await?.send(request).await
+    }
+
     async fn attempt<R: ToController>(
         &self,
         leader: &QuorumLeader,
         request: &R,
     ) -> Result<R::Response, ClientError> {
-        if leader.is_local { self.call(request.clone()).await } else { self.ask(leader, request).await }
+        if leader.is_local {
+            self.call(request.clone()).await
+        } else {
+            self.connection(leader).await?.send(request).await
+        }
     }
 
     /// Calls the handler of this process.
@@ -152,11 +167,6 @@ impl ControllerChannel {
             Answer::Silent => Err(ended("the request has no answer")),
             Answer::Close(reason) => Err(ended(&reason)),
         }
-    }
-
-    /// Asks a controller of another process, once.
-    async fn ask<R: Request>(&self, leader: &QuorumLeader, request: &R) -> Result<R::Response, ClientError> {
-        self.connection(leader).await?.send(request).await
     }
 
     /// The open connection to `leader`, or a new one.

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, RequestContext};
 use crate::partitions::Partitions;
 use journal::Journal;
 use led::Led;
@@ -98,18 +98,19 @@ impl Coordinators {
     pub(crate) async fn partition_for(
         &self,
         broker: &Arc<Broker>,
+        context: &RequestContext,
         group: &str,
     ) -> Result<PartitionIndex, ErrorCode> {
         if let Some(partition) = partition_of(&broker.image(), group) {
             return Ok(partition);
         }
         // In a task of its own: a request that waits behind others of its connection must not keep the lock.
-        let creator = broker.clone();
+        let (creator, context) = (broker.clone(), context.clone());
         let created = tokio::spawn(async move {
             // One creation at a time; whoever waited finds the topic.
             let _only = creator.coordinators.creation.lock().await;
             let is_missing = creator.image().topic(OFFSETS_TOPIC).is_none();
-            if is_missing { offsets_topic::create(&creator).await } else { Ok(()) }
+            if is_missing { offsets_topic::create(&creator, &context).await } else { Ok(()) }
         });
         created.await.unwrap_or(Err(ErrorCode::CoordinatorNotAvailable))?;
         partition_of(&broker.image(), group).ok_or(ErrorCode::CoordinatorNotAvailable)

@@ -8,31 +8,13 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use milena_protocol::frames::{self, RequestFrame};
-use milena_protocol::messages::{
-    allocate_producer_ids::AllocateProducerIdsRequest, alter_configs::AlterConfigsRequest,
-    api_versions::ApiVersionsRequest, broker_heartbeat::BrokerHeartbeatRequest,
-    broker_registration::BrokerRegistrationRequest, controller_registration::ControllerRegistrationRequest,
-    create_partitions::CreatePartitionsRequest, create_topics::CreateTopicsRequest,
-    delete_groups::DeleteGroupsRequest, delete_records::DeleteRecordsRequest,
-    delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
-    describe_configs::DescribeConfigsRequest, describe_groups::DescribeGroupsRequest,
-    describe_log_dirs::DescribeLogDirsRequest, describe_producers::DescribeProducersRequest,
-    describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
-    find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
-    incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
-    join_group::JoinGroupRequest, leave_group::LeaveGroupRequest,
-    list_config_resources::ListConfigResourcesRequest, list_groups::ListGroupsRequest,
-    list_offsets::ListOffsetsRequest, metadata::MetadataRequest, offset_commit::OffsetCommitRequest,
-    offset_delete::OffsetDeleteRequest, offset_fetch::OffsetFetchRequest,
-    offset_for_leader_epoch::OffsetForLeaderEpochRequest, produce::ProduceRequest,
-    sync_group::SyncGroupRequest, unregister_broker::UnregisterBrokerRequest,
-    update_features::UpdateFeaturesRequest,
-};
+use milena_protocol::messages::{self, ApiVersionsRequest};
 use milena_protocol::{Encoder, Message, Request};
 
 use crate::api;
 use crate::broker::{Broker, Origin, RequestContext};
 use crate::config::Listener;
+use crate::forward::forward;
 
 /// The connection is beyond repair; the reason is its log line, `None` for an ordinary end.
 #[derive(Debug)]
@@ -88,6 +70,10 @@ pub(crate) enum Reach {
     C,
     /// Both; whoever is asked answers.
     BC,
+    /// Both; only the active controller answers, to which brokers forward.
+    A,
+    /// The same, but a broker has a say first: its handler forwards what is left.
+    F,
 }
 
 impl Reach {
@@ -96,8 +82,13 @@ impl Reach {
         match self {
             Self::B => !listener.is_controller,
             Self::C => listener.is_controller,
-            Self::BC => true,
+            Self::BC | Self::A | Self::F => true,
         }
+    }
+
+    /// Whether brokers forward it.
+    fn is_forwarded(self) -> bool {
+        matches!(self, Self::A | Self::F)
     }
 }
 
@@ -110,7 +101,21 @@ pub(crate) trait Served: Request + Clone {
         self,
         broker: Arc<Broker>,
         context: RequestContext,
-    ) -> impl Future<Output = Answer<Self::Response>> + Send;
+    ) -> BoxFuture<'static, Answer<Self::Response>>;
+}
+
+/// The answer of the active controller where it alone may answer and is elsewhere, of the handler here otherwise.
+macro_rules! answer {
+    ($reach:ident, $module:ident, $broker:ident, $context:ident, $request:ident) => {{
+        let forwarded = match Reach::$reach {
+            Reach::A => forward(&$broker, &$context, &$request).await,
+            _ => None,
+        };
+        match forwarded {
+            Some(response) => Answer::Send(response),
+            None => Answer::from(api::$module::handle(&$broker, &$context, $request).await),
+        }
+    }};
 }
 
 macro_rules! apis {
@@ -118,26 +123,26 @@ macro_rules! apis {
         /// Every API of the table, by key.
         pub(crate) fn advertised() -> Vec<Advertised> {
             vec![$(Advertised {
-                key: <$request>::KEY,
-                name: <$request>::NAME.trim_end_matches("Request"),
+                key: <messages::$request>::KEY,
+                name: <messages::$request>::NAME.trim_end_matches("Request"),
                 versions: $versions,
                 reach: Reach::$reach,
             }),*]
         }
 
-        $(impl Served for $request {
+        $(impl Served for messages::$request {
             const SERVED: RangeInclusive<i16> = $versions;
 
-            async fn serve(self, broker: Arc<Broker>, context: RequestContext) -> Answer<Self::Response> {
-                Answer::from(api::$module::handle(&broker, &context, self).await)
+            fn serve(self, broker: Arc<Broker>, context: RequestContext) -> BoxFuture<'static, Answer<Self::Response>> {
+                Box::pin(async move { answer!($reach, $module, broker, context, self) })
             }
         })*
 
         fn start(broker: Arc<Broker>, context: RequestContext, frame: RequestFrame) -> Result<Response, Close> {
             match frame.key {
-                $(<$request>::KEY if $versions.contains(&frame.version) && Reach::$reach.includes(&context.listener) => {
-                    let request: $request = decode(&frame)?;
-                    Ok(Box::pin(async move { respond(&frame, request.serve(broker, context).await) }))
+                $(<messages::$request>::KEY if $versions.contains(&frame.version) && Reach::$reach.includes(&context.listener) => {
+                    let request: messages::$request = decode(&frame)?;
+                    Ok(Box::pin(async move { respond(&frame, answer!($reach, $module, broker, context, request)) }))
                 })*
                 _ => Err(Close::because(unsupported(&frame))),
             }
@@ -160,28 +165,34 @@ apis! {
     DescribeGroupsRequest, 0..=6, B => describe_groups;
     ListGroupsRequest, 0..=5, B => list_groups;
     ApiVersionsRequest, 0..=4, BC => api_versions;
-    CreateTopicsRequest, 2..=7, BC => create_topics;
-    DeleteTopicsRequest, 1..=6, BC => delete_topics;
+    CreateTopicsRequest, 2..=7, A => create_topics;
+    DeleteTopicsRequest, 1..=6, A => delete_topics;
     DeleteRecordsRequest, 0..=2, B => delete_records;
     InitProducerIdRequest, 0..=5, B => init_producer_id;
     OffsetForLeaderEpochRequest, 2..=4, B => offset_for_leader_epoch;
     DescribeConfigsRequest, 1..=4, BC => describe_configs;
-    AlterConfigsRequest, 0..=2, BC => alter_configs;
+    AlterConfigsRequest, 0..=2, F => alter_configs;
     DescribeLogDirsRequest, 1..=5, B => describe_log_dirs;
-    CreatePartitionsRequest, 0..=3, BC => create_partitions;
+    CreatePartitionsRequest, 0..=3, A => create_partitions;
     DeleteGroupsRequest, 0..=2, B => delete_groups;
-    IncrementalAlterConfigsRequest, 0..=1, BC => incremental_alter_configs;
+    IncrementalAlterConfigsRequest, 0..=1, F => incremental_alter_configs;
     OffsetDeleteRequest, 0..=0, B => offset_delete;
-    UpdateFeaturesRequest, 0..=2, BC => update_features;
+    UpdateFeaturesRequest, 0..=2, A => update_features;
     DescribeClusterRequest, 0..=2, BC => describe_cluster;
     BrokerRegistrationRequest, 0..=4, C => broker_registration;
     BrokerHeartbeatRequest, 0..=2, C => broker_heartbeat;
-    UnregisterBrokerRequest, 0..=0, BC => unregister_broker;
+    UnregisterBrokerRequest, 0..=0, A => unregister_broker;
     ControllerRegistrationRequest, 0..=0, C => controller_registration;
     ListConfigResourcesRequest, 0..=1, B => list_config_resources;
     DescribeProducersRequest, 0..=0, B => describe_producers;
+    EnvelopeRequest, 0..=0, C => envelope;
     AllocateProducerIdsRequest, 0..=0, C => allocate_producer_ids;
     DescribeTopicPartitionsRequest, 0..=0, B => describe_topic_partitions;
+}
+
+/// Whether brokers forward requests of `key` to the active controller.
+pub(crate) fn is_forwarded(key: i16) -> bool {
+    advertised().iter().any(|api| api.key == key && api.reach.is_forwarded())
 }
 
 /// Starts the handler of `frame`. The future does its ordered part in its first poll.

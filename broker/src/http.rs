@@ -1,7 +1,8 @@
 //! The side door for machines: `/metrics`, `/livez`, `/readyz`.
 //!
 //! `/livez` says that the process turns its event loop and never depends on the quorum: restarting a broker does not
-//! mend its peers. `/readyz` says that the logs are recovered and this broker is registered and unfenced.
+//! mend its peers. `/readyz` says that the logs are recovered and this broker is registered and unfenced; of a process
+//! that is only a controller, that it knows a leader of the quorum.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::metrics::Metrics;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What the pages show; the broker appears once it is recovered.
+/// What the pages show; the broker appears once its quorum runs.
 #[derive(Clone)]
 pub(crate) struct Pages {
     pub(crate) metrics: Metrics,
@@ -41,10 +42,9 @@ pub(crate) async fn serve(socket: TcpListener, pages: Pages, stop: CancellationT
 }
 
 async fn ready(State(pages): State<Pages>) -> Response {
-    match pages.broker.get() {
-        None => (StatusCode::SERVICE_UNAVAILABLE, "recovering\n").into_response(),
-        Some(broker) if broker.is_unfenced() => "ok\n".into_response(),
-        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "fenced\n").into_response(),
+    match pages.broker.get().map_or(Err("recovering"), |broker| broker.readiness()) {
+        Ok(()) => "ok\n".into_response(),
+        Err(instead) => (StatusCode::SERVICE_UNAVAILABLE, format!("{instead}\n")).into_response(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The broker process: read the configuration, bind, recover, serve, stop in order.
 //!
-//! Order of a start: listeners are bound (early clients wait in the backlog), the quorum forms and replays the metadata
-//! log, partitions recover, connections are accepted. Order of a stop: no new connections, what was begun is answered,
-//! coordinators and the quorum end, partitions are flushed and marked clean.
+//! Order of a start: listeners are bound (early clients wait in the backlog), the quorum replays the metadata log,
+//! controllers are served, the broker registers and catches up, partitions recover, the broker is unfenced, clients are
+//! served. Order of a stop: leaderships move to others, no new connections, what was begun is answered, coordinators and
+//! the quorum end, connections of controllers close, partitions are flushed and marked clean.
 
 mod api;
 mod broker;
@@ -12,7 +13,9 @@ mod connections;
 mod controller_channel;
 mod coordinator;
 mod dispatch;
+mod forward;
 mod http;
+mod lifecycle;
 mod metrics;
 mod partition;
 mod partitions;
@@ -35,6 +38,7 @@ use tokio_util::task::TaskTracker;
 use crate::broker::Broker;
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::server::Bound;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -80,8 +84,6 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
 async fn run(mut config: Config, http_listen: &str) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
     let bound = server::bind(&mut config).await?;
     let pages = http::Pages { metrics: Metrics::new(), broker: Arc::new(OnceLock::new()) };
     let socket =
@@ -90,25 +92,56 @@ async fn run(mut config: Config, http_listen: &str) -> anyhow::Result<()> {
     let pages_stop = CancellationToken::new();
     tokio::spawn(http::serve(socket, pages.clone(), pages_stop.clone()));
 
-    let broker = Broker::open(Arc::new(config), pages.metrics.clone(), &tasks, &stop).await?;
+    let broker = Broker::open(Arc::new(config), pages.metrics.clone()).await?;
     // First, so that whoever was served finds its traces on the pages.
     pages.broker.set(broker.clone()).ok();
-    server::accept(&broker, bound, &tasks, &stop);
-    tracing::info!(node_id = broker.node_id.0, cluster_id = %broker.cluster_id, "broker started");
-
+    let (of_controllers, of_clients): (Vec<_>, Vec<_>) = bound.into_iter().partition(Bound::is_controller);
+    let (controllers, clients) = (Served::default(), Served::default());
+    server::accept(&broker, of_controllers, &controllers.tasks, &controllers.stop);
     let failure = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
-        failure = broker.failed() => Some(failure),
+        failure = serve(&broker, of_clients, &clients) => Some(failure),
     };
     tracing::info!("broker stopping");
-    stop.cancel();
-    tasks.close();
-    if tokio::time::timeout(DRAIN_TIMEOUT, tasks.wait()).await.is_err() {
-        tracing::warn!(connections = tasks.len(), "closing connections that did not drain");
-    }
+    broker.leave().await;
+    clients.end().await;
+    broker.end_quorum().await;
+    controllers.end().await;
     broker.close().await?;
     pages_stop.cancel();
     tracing::info!("broker stopped");
     failure.map_or(Ok(()), Err)
+}
+
+/// Serves clients until the broker fails, and yields the reason.
+async fn serve(broker: &Arc<Broker>, bound: Vec<Bound>, clients: &Served) -> anyhow::Error {
+    let joined = tokio::select! {
+        joined = broker.join(&clients.tasks, &clients.stop) => joined,
+        failure = broker.failed() => Err(failure),
+    };
+    if let Err(failure) = joined {
+        return failure;
+    }
+    server::accept(broker, bound, &clients.tasks, &clients.stop);
+    tracing::info!(node_id = broker.node_id.0, cluster_id = %broker.cluster_id, "broker started");
+    broker.failed().await
+}
+
+/// What serves one kind of listeners, and how it ends.
+#[derive(Default)]
+struct Served {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Served {
+    /// Answers what was begun and closes every connection.
+    async fn end(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(DRAIN_TIMEOUT, self.tasks.wait()).await.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "closing connections that did not drain");
+        }
+    }
 }

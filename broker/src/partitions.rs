@@ -10,6 +10,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
@@ -53,8 +54,10 @@ struct Inner {
     folder: PathBuf,
     properties: Properties,
     live: LiveProperties,
-    /// The last run ended in order.
-    is_clean: bool,
+    /// How the last run ended, if it was in order.
+    last_end: Option<CleanShutdown>,
+    /// The logs are open, so that it depends on this run how the next one finds them.
+    is_recovered: AtomicBool,
     hosted: ArcSwap<Hosted>,
     /// Logs that should be here and could not be opened at the start.
     unopened: Mutex<BTreeMap<PartitionKey, Known>>,
@@ -88,7 +91,7 @@ impl Partitions {
     ) -> anyhow::Result<Self> {
         let folder = config.log_dir.clone();
         disk.create_dir_all(&folder).with_context(|| format!("make log directory {}", folder.display()))?;
-        let is_clean = CleanShutdown::take(&*disk, &folder)?.is_some();
+        let last_end = CleanShutdown::take(&*disk, &folder)?;
         let health = DirHealth::new(&folder, metrics.clone());
         Ok(Self(Arc::new(Inner {
             node_id: config.node_id,
@@ -96,7 +99,8 @@ impl Partitions {
             folder,
             properties: config.properties.clone(),
             live,
-            is_clean,
+            last_end,
+            is_recovered: AtomicBool::new(false),
             hosted: ArcSwap::default(),
             unopened: Mutex::default(),
             written: Written::default(),
@@ -106,6 +110,11 @@ impl Partitions {
             producer_ids: ProducerIds::default(),
             condemned: Condemned::default(),
         })))
+    }
+
+    /// The epoch that this broker had when it last ended in order; none after a crash.
+    pub(crate) fn previous_broker_epoch(&self) -> Option<i64> {
+        self.0.last_end.as_ref().map(|end| end.broker_epoch)
     }
 
     /// The partition of a topic's name.

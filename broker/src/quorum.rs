@@ -5,9 +5,7 @@
 //! holds them. A failure of the log ends the quorum; [`QuorumHandle::failed`] then tells why.
 //!
 //! Order of a start: format the directory if it is empty, replay the latest snapshot and what follows it in
-//! `__cluster_metadata`, win the election, write what a
-//! new cluster needs, register the controller and the broker (fenced). The broker unfences itself when its partitions
-//! are recovered.
+//! `__cluster_metadata`, win the election, write what a new cluster needs, register the controller.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,6 +54,8 @@ struct Shared {
     image: ArcSwap<MetadataImage>,
     leader: watch::Receiver<QuorumLeader>,
     failure: watch::Receiver<Option<String>>,
+    /// Somebody acts on new images.
+    is_followed: AtomicBool,
     /// Told to stop: its end is no failure.
     stopping: AtomicBool,
 }
@@ -66,8 +66,6 @@ pub(crate) struct Identity {
     pub(crate) cluster_id: ByteString,
     pub(crate) node_id: NodeId,
     pub(crate) directory_id: Uuid,
-    /// The epoch of this process's registration as a broker.
-    pub(crate) broker_epoch: i64,
 }
 
 /// Who leads the metadata quorum, as far as this node knows.
@@ -82,7 +80,7 @@ pub(crate) struct QuorumLeader {
     pub(crate) is_local: bool,
 }
 
-/// Starts the quorum's thread and waits until it leads and this broker is registered. The caller has locked the log
+/// Starts the quorum's thread and waits until it leads. The caller has locked the log
 /// directory.
 pub(crate) async fn start(config: Arc<Config>, disk: Arc<dyn Disk>) -> anyhow::Result<QuorumHandle> {
     let (commands, inbox) = mpsc::channel(REQUESTS_MAX);
@@ -114,8 +112,9 @@ pub(crate) async fn start(config: Arc<Config>, disk: Arc<dyn Disk>) -> anyhow::R
     let identity = started.await.context("the quorum's thread ended")??;
     let (applied, _) = watch::channel(Offset(0));
     let image = ArcSwap::default();
-    let stopping = AtomicBool::new(false);
-    let shared = Shared { identity, commands, committed, applied, image, leader, failure, stopping };
+    let (is_followed, stopping) = (AtomicBool::new(false), AtomicBool::new(false));
+    let shared =
+        Shared { identity, commands, committed, applied, image, leader, failure, is_followed, stopping };
     Ok(QuorumHandle(Arc::new(shared)))
 }
 
@@ -151,6 +150,21 @@ impl QuorumHandle {
         self.0.committed.borrow().clone()
     }
 
+    /// The newest committed image, once it is one that `test` accepts.
+    pub(crate) async fn committed_where(&self, test: impl Fn(&MetadataImage) -> bool) -> Arc<MetadataImage> {
+        let mut committed = self.0.committed.clone();
+        match committed.wait_for(|image| test(image)).await {
+            Ok(image) => image.clone(),
+            // The quorum has ended, which others tell.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// This broker has acted on everything below.
+    pub(crate) fn applied_end(&self) -> Offset {
+        *self.0.applied.borrow()
+    }
+
     /// Resolves once this broker has acted on everything below `offset`.
     pub(crate) async fn applied(&self, offset: Offset) {
         // The sender lives as long as `self`.
@@ -159,24 +173,33 @@ impl QuorumHandle {
 
     /// Gives every committed image to `apply`, which acts on it, and then shows it to handlers. Runs until the quorum
     /// ends; must run exactly once, on a multi-threaded runtime: `apply` may block.
-    pub(crate) async fn follow(self, mut apply: impl FnMut(&MetadataDelta, &Arc<MetadataImage>) + Send) {
-        let mut committed = self.0.committed.clone();
-        committed.mark_changed();
-        while committed.changed().await.is_ok() {
-            let image = committed.borrow_and_update().clone();
-            let delta = MetadataDelta::between(&self.image(), &image);
-            if !delta.is_empty() {
-                tokio::task::block_in_place(|| apply(&delta, &image));
+    pub(crate) fn follow(
+        self,
+        mut apply: impl FnMut(&MetadataDelta, &Arc<MetadataImage>) + Send,
+    ) -> impl Future<Output = ()> + Send {
+        self.0.is_followed.store(true, Ordering::Release);
+        async move {
+            let mut committed = self.0.committed.clone();
+            committed.mark_changed();
+            while committed.changed().await.is_ok() {
+                let image = committed.borrow_and_update().clone();
+                let delta = MetadataDelta::between(&self.image(), &image);
+                if !delta.is_empty() {
+                    tokio::task::block_in_place(|| apply(&delta, &image));
+                }
+                self.0.image.store(image.clone());
+                self.0.applied.send_replace(image.next_offset());
             }
-            self.0.image.store(image.clone());
-            self.0.applied.send_replace(image.next_offset());
         }
     }
 
-    /// Asks the controller; resolves when this broker has acted on the image that holds the outcome.
+    /// Asks the controller; resolves when the outcome is committed and this broker, if it serves already, has acted on the
+    /// image that holds it.
     pub(crate) async fn submit(&self, request: ControllerRequest) -> ControllerReply {
         let (reply, offset) = self.ask(request).await;
-        self.applied(offset).await;
+        if self.0.is_followed.load(Ordering::Acquire) {
+            self.applied(offset).await;
+        }
         reply
     }
 
@@ -203,15 +226,6 @@ impl QuorumHandle {
         };
         let timeout = Duration::from_millis(timeout_ms);
         tokio::time::timeout(timeout, self.submit(request)).await.unwrap_or_else(|_| timed_out())
-    }
-
-    /// Lets this broker be told to clients and lead partitions: to be called when its partitions are recovered.
-    pub(crate) async fn unfence(&self) -> anyhow::Result<()> {
-        let Identity { node_id, broker_epoch, .. } = self.0.identity;
-        match self.submit(ControllerRequest::UnfenceBroker { broker: node_id, broker_epoch }).await {
-            ControllerReply::Done(Ok(())) => Ok(()),
-            other => Err(anyhow!("controller refused to unfence this broker: {other:?}")),
-        }
     }
 
     /// Resolves with the reason when the quorum fails; never if it does not.

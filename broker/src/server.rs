@@ -35,6 +35,13 @@ pub(crate) struct Bound {
     socket: TcpListener,
 }
 
+impl Bound {
+    /// Whether controllers are reached by it.
+    pub(crate) fn is_controller(&self) -> bool {
+        self.listener.is_controller
+    }
+}
+
 /// Binds every listener of `config` and writes the ports that the system chose back into it.
 pub(crate) async fn bind(config: &mut Config) -> anyhow::Result<Vec<Bound>> {
     let mut bound = Vec::with_capacity(config.listeners.len());

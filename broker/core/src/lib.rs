@@ -5,6 +5,7 @@ pub mod config;
 pub mod controller;
 pub mod follower;
 pub mod group;
+pub mod lifecycle;
 pub mod machine;
 pub mod metadata;
 pub mod partition;

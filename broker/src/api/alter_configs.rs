@@ -20,26 +20,33 @@ use milena_protocol::messages::alter_configs::{
 
 use super::incremental_alter_configs::refusal;
 use crate::broker::{Broker, RequestContext};
+use crate::forward::forward;
 
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
-    _context: &RequestContext,
-    request: AlterConfigsRequest,
+    context: &RequestContext,
+    mut request: AlterConfigsRequest,
 ) -> AlterConfigsResponse {
     let mut responses = Vec::with_capacity(request.resources.len());
     let mut resources = Vec::with_capacity(request.resources.len());
-    for resource in request.resources {
+    for resource in std::mem::take(&mut request.resources) {
         let set = resource.configs.iter();
         let set = set.filter_map(|config| Some((&*config.name, &**config.value.as_ref()?)));
-        match refusal(broker, (resource.resource_type, &resource.resource_name), set) {
+        match refusal(broker, context, (resource.resource_type, &resource.resource_name), set) {
             None => resources.push(resource),
             Some(refusal) => {
                 responses.push(response(resource.resource_type, resource.resource_name, Some(refusal)));
             }
         }
     }
+    let request = AlterConfigsRequest { resources, ..request };
+    if let Some(answer) = forward(broker, context, &request).await {
+        responses.extend(answer.responses);
+        return AlterConfigsResponse { responses, ..answer };
+    }
+    let AlterConfigsRequest { resources, validate_only } = request;
     let names: Vec<_> = resources.iter().map(|r| (r.resource_type, r.resource_name.clone())).collect();
-    let request = ControllerRequest::AlterConfigs { resources, validate_only: request.validate_only };
+    let request = ControllerRequest::AlterConfigs { resources, validate_only };
     let results = match broker.quorum.submit(request).await {
         ControllerReply::ConfigsAltered(results) => results,
         ControllerReply::Refused(refusal) => {

@@ -22,6 +22,8 @@ use milena_protocol::messages::create_topics::{
 };
 
 use crate::broker::{Broker, RequestContext};
+use crate::dispatch::Served;
+use crate::forward::forward;
 use crate::topics;
 
 pub(crate) async fn handle(
@@ -56,21 +58,41 @@ pub(crate) async fn handle(
 /// Creates what a client asked for by looking it up. Yields the topics that could not be created, with the reason.
 pub(crate) async fn auto_create(
     broker: &Arc<Broker>,
-    _context: &RequestContext,
+    context: &RequestContext,
     names: Vec<ByteString>,
 ) -> Vec<(ByteString, ErrorCode)> {
     let properties = &broker.config.properties;
     let topics = names.into_iter().map(|name| topics::automatic(properties, name)).collect();
-    let results = create(broker, topics, false, properties.int(&server::REQUEST_TIMEOUT_MS)).await;
-    results
-        .into_iter()
-        .filter_map(|(name, result)| Some((name, result.err()?)))
-        .filter(|(_, refusal)| refusal.code != ErrorCode::TopicAlreadyExists)
-        .map(|(name, refusal)| {
-            tracing::info!(topic = %name, code = %refusal.code, message = refusal.message, "topic was not auto-created");
-            (name, refusal.code)
+    let results = ask(broker, context, topics).await;
+    let failed = results.into_iter().map(|result| {
+        let code = ErrorCode::from(result.error_code);
+        (result.name, code, result.error_message)
+    });
+    failed
+        .filter(|(_, code, _)| !matches!(code, ErrorCode::None | ErrorCode::TopicAlreadyExists))
+        .map(|(topic, code, message)| {
+            let message = message.as_deref();
+            tracing::info!(%topic, %code, message, "topic was not auto-created");
+            (topic, code)
         })
         .collect()
+}
+
+/// Has the active controller create `topics` for this broker itself, on behalf of the client of `context`. Resolves when
+/// this broker has them.
+pub(crate) async fn ask(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    topics: Vec<CreatableTopic>,
+) -> Vec<CreatableTopicResult> {
+    let timeout_ms = broker.config.properties.int(&server::REQUEST_TIMEOUT_MS);
+    let request = CreateTopicsRequest { topics, timeout_ms, validate_only: false };
+    let context = RequestContext { version: *CreateTopicsRequest::SERVED.end(), ..context.clone() };
+    let response = match forward(broker, &context, &request).await {
+        Some(response) => response,
+        None => handle(broker, &context, request).await,
+    };
+    response.topics
 }
 
 async fn create(

@@ -72,7 +72,7 @@ async fn group_coordinator(
     context: &RequestContext,
     group: &str,
 ) -> Result<(i32, ByteString, i32), ErrorCode> {
-    let partition = broker.coordinators.partition_for(broker, group).await?;
+    let partition = broker.coordinators.partition_for(broker, context, group).await?;
     let image = broker.image();
     let leader = image
         .leader(crate::coordinator::OFFSETS_TOPIC, partition)

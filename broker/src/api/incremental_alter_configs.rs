@@ -22,28 +22,34 @@ use milena_protocol::messages::incremental_alter_configs::{
 };
 
 use crate::broker::{Broker, RequestContext};
+use crate::forward::forward;
 
 /// The operation that sets a value.
 const SET: i8 = 0;
 
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
-    _context: &RequestContext,
-    request: IncrementalAlterConfigsRequest,
+    context: &RequestContext,
+    mut request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
-    let validate_only = request.validate_only;
     let mut responses = Vec::with_capacity(request.resources.len());
     let mut resources = Vec::with_capacity(request.resources.len());
-    for resource in request.resources {
+    for resource in std::mem::take(&mut request.resources) {
         let set = resource.configs.iter().filter(|config| config.config_operation == SET);
         let set = set.filter_map(|config| Some((&*config.name, &**config.value.as_ref()?)));
-        match refusal(broker, (resource.resource_type, &resource.resource_name), set) {
+        match refusal(broker, context, (resource.resource_type, &resource.resource_name), set) {
             None => resources.push(resource),
             Some(refusal) => {
                 responses.push(response(resource.resource_type, resource.resource_name, Some(refusal)));
             }
         }
     }
+    let request = IncrementalAlterConfigsRequest { resources, ..request };
+    if let Some(answer) = forward(broker, context, &request).await {
+        responses.extend(answer.responses);
+        return IncrementalAlterConfigsResponse { responses, ..answer };
+    }
+    let IncrementalAlterConfigsRequest { resources, validate_only } = request;
     let names: Vec<_> = resources.iter().map(|r| (r.resource_type, r.resource_name.clone())).collect();
     let request = ControllerRequest::IncrementalAlterConfigs { resources, validate_only };
     let results = match broker.quorum.submit(request).await {
@@ -61,9 +67,14 @@ pub(crate) async fn handle(
 /// would change too much at once.
 pub(super) fn refusal<'a>(
     broker: &Broker,
+    context: &RequestContext,
     (resource_type, name): (i8, &str),
     mut set: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Option<Refusal> {
+    if context.listener.is_controller {
+        // The broker has had its say.
+        return None;
+    }
     let properties = broker.live.current();
     let resize = |(name, value): (&str, &str)| {
         let key = broker::key(name).filter(|key| broker::is_pool(key))?;

@@ -35,8 +35,7 @@ pub(crate) async fn handle(
         }
         None => {}
     }
-    let broker_epoch = broker.quorum.identity().broker_epoch;
-    match broker.partitions.next_producer_id(&broker.controller, broker_epoch).await {
+    match broker.partitions.next_producer_id(&broker.controller, broker.lifecycle.epoch()).await {
         Ok(id) => InitProducerIdResponse { producer_id: id.0, producer_epoch: 0, ..Default::default() },
         Err(code) => refused(code),
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
 use milena_core::group::{ListFilter, Reply, Request};
+use milena_core::lifecycle::State;
 use milena_core::metadata::MetadataImage;
 
 use super::page::{Family, Page, family};
@@ -13,9 +14,6 @@ use crate::quorum;
 
 /// How long the page waits for coordinators; those that answer later are missing from it.
 const GROUPS_PATIENCE: Duration = Duration::from_millis(500);
-/// Kafka's `BrokerState`.
-const RECOVERY: i64 = 2;
-const RUNNING: i64 = 3;
 /// Every state of a group, so that none of them is missing when it is 0.
 const STATES: [&str; 4] = ["Empty", "PreparingRebalance", "CompletingRebalance", "Stable"];
 
@@ -37,13 +35,25 @@ pub(super) async fn count_groups(broker: &Broker) -> Groups {
 }
 
 pub(super) fn write(broker: Option<&Broker>, groups: &Groups, page: &mut Page<'_>) -> fmt::Result {
-    page.gauge(STATE, if broker.is_some_and(Broker::is_unfenced) { RUNNING } else { RECOVERY })?;
+    page.gauge(STATE, kafka_state(broker.map(Broker::state).unwrap_or_default()))?;
     page.gauge(IN_FLIGHT, broker.map_or(0, |broker| number(broker.request_memory.held_bytes())))?;
     let responses = broker.map_or(0, |broker| number(broker.response_memory.used_bytes()));
     page.gauge(RESPONSES, responses)?;
     page.gauges(GROUPS, groups.iter().map(|(state, count)| ([("state", *state)], *count)))?;
     write_snapshot(broker, page)?;
     write_metadata(&broker.map(Broker::image).unwrap_or_default(), page)
+}
+
+/// Kafka's `BrokerState`.
+fn kafka_state(state: State) -> i64 {
+    match state {
+        State::NotRunning => 0,
+        State::Starting => 1,
+        State::Recovery => 2,
+        State::Running => 3,
+        State::PendingControlledShutdown => 6,
+        State::ShuttingDown => 7,
+    }
 }
 
 /// Without a snapshot all of it is 0.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -89,6 +90,10 @@ impl Partitions {
 
     fn close_blocking(&self, broker_epoch: i64) -> anyhow::Result<()> {
         let (disk, folder) = (&*self.0.disk, &self.0.folder);
+        if !self.0.is_recovered.load(Ordering::Acquire) {
+            // The directory is as the run before left it.
+            return Ok(self.0.last_end.map_or(Ok(()), |end| end.write(disk, folder))?);
+        }
         if self.0.health.check_read().is_err() {
             tracing::warn!(folder = %folder.display(), "logs of a failed directory are left as they are");
             return Ok(());
@@ -151,7 +156,8 @@ impl Inner {
         }
         self.hosted.store(Arc::new(hosted));
         let unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner).len();
-        progress.ended((started, self.is_clean), unopened);
+        self.is_recovered.store(true, Ordering::Release);
+        progress.ended((started, self.last_end.is_some()), unopened);
         Ok(())
     }
 
@@ -179,7 +185,7 @@ impl Inner {
         let cleaner_offsets = dir::read_cleaner_offsets(disk, folder)?;
         let known = |key: PartitionKey| {
             let opening = Opening {
-                clean: self.is_clean,
+                clean: self.last_end.is_some(),
                 recovery_point: recovery_points.get(&key).copied(),
                 start_offset: start_offsets.get(&key).copied(),
                 now: opened,

@@ -4,44 +4,18 @@ use anyhow::ensure;
 use milena_core::controller::Settings;
 use milena_core::metadata::MetadataImage;
 use milena_core::metadata::features::{METADATA_VERSION, SUPPORTED, is_acceptable, is_supported};
+use milena_protocol::NodeId;
 use milena_protocol::messages::control_records::VotersRecord;
-use milena_protocol::messages::metadata_records::register_broker_record::{BrokerEndpoint, BrokerFeature};
+use milena_protocol::messages::metadata_records::RegisterControllerRecord;
 use milena_protocol::messages::metadata_records::register_controller_record::{
     ControllerEndpoint, ControllerFeature,
 };
-use milena_protocol::messages::metadata_records::{RegisterBrokerRecord, RegisterControllerRecord};
-use milena_protocol::{NodeId, Uuid};
 
 use super::format::random_id;
 use crate::config::Config;
 
 /// The number of PLAINTEXT among security protocols.
 const PLAINTEXT: i16 = 0;
-
-/// The registration of this process as a broker.
-pub(super) fn broker(config: &Config, directory_id: Uuid) -> RegisterBrokerRecord {
-    let endpoints = config.listeners.iter().filter(|listener| !listener.is_controller);
-    let endpoints = endpoints.map(|listener| BrokerEndpoint {
-        name: listener.name.as_str().into(),
-        host: listener.advertised_host.as_str().into(),
-        port: listener.advertised_port,
-        security_protocol: PLAINTEXT,
-    });
-    let features = SUPPORTED.iter().map(|feature| BrokerFeature {
-        name: feature.name.into(),
-        min_supported_version: *feature.levels.start(),
-        max_supported_version: *feature.levels.end(),
-    });
-    RegisterBrokerRecord {
-        broker_id: config.node_id.0,
-        incarnation_id: random_id(),
-        end_points: endpoints.collect(),
-        features: features.collect(),
-        rack: config.rack.clone(),
-        log_dirs: vec![directory_id],
-        ..RegisterBrokerRecord::default()
-    }
-}
 
 /// The registration of this process as a controller.
 pub(super) fn controller(config: &Config) -> RegisterControllerRecord {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use milena_core::controller::{ControllerReply, ControllerRequest};
 use milena_core::metadata::MetadataImage;
+use milena_protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
 use milena_protocol::messages::create_topics::CreatableTopic;
 use milena_protocol::{NodeId, PartitionIndex};
 use milena_storage::{Disk, MemDisk, Survival};
@@ -25,8 +26,30 @@ fn config(overrides: &[&str]) -> Arc<Config> {
 async fn start(config: &Arc<Config>, disk: &Arc<MemDisk>) -> QuorumHandle {
     let quorum = super::start(config.clone(), disk.clone()).await.unwrap();
     tokio::spawn(quorum.clone().follow(|_, _| {}));
-    quorum.unfence().await.unwrap();
+    enlist(config, &quorum).await.unwrap();
     quorum
+}
+
+/// Registers the broker of this node and has it unfenced; `None` where the quorum has ended.
+async fn enlist(config: &Config, quorum: &QuorumHandle) -> Option<()> {
+    let request = crate::lifecycle::registration(config, quorum, None);
+    let broker_id = request.broker_id;
+    let request = ControllerRequest::BrokerRegistration { request, tells_previous_epoch: true };
+    let ControllerReply::Registration(Ok(broker_epoch)) = quorum.submit(request).await else { return None };
+    let heartbeat = BrokerHeartbeatRequest {
+        broker_id,
+        broker_epoch,
+        current_metadata_offset: broker_epoch,
+        ..BrokerHeartbeatRequest::default()
+    };
+    match quorum.submit(ControllerRequest::BrokerHeartbeat(heartbeat)).await {
+        ControllerReply::Heartbeat(Ok(answer)) => (!answer.is_fenced).then_some(()),
+        _ => None,
+    }
+}
+
+fn epoch(quorum: &QuorumHandle) -> i64 {
+    quorum.image().broker(NodeId(1)).map_or(-1, |broker| broker.epoch)
 }
 
 async fn create(quorum: &QuorumHandle, name: &str) -> bool {
@@ -81,14 +104,14 @@ async fn what_was_answered_survives_a_crash_of_the_machine() {
         let quorum = start(&config, &disk).await;
         assert!(create(&quorum, "a").await && create(&quorum, "b").await);
         assert!(!create(&quorum, "a").await, "it exists");
-        let identity = quorum.identity().clone();
+        let (identity, epoch_before) = (quorum.identity().clone(), epoch(&quorum));
         quorum.stop().await;
         let disk = Arc::new(disk.crash(Survival::None));
         let quorum = start(&config, &disk).await;
         assert_eq!(names(&quorum.image()), ["a", "b"]);
         assert_eq!(quorum.identity().cluster_id, identity.cluster_id);
         assert_eq!(quorum.identity().directory_id, identity.directory_id);
-        assert!(quorum.identity().broker_epoch > identity.broker_epoch);
+        assert!(epoch(&quorum) > epoch_before);
         assert_eq!(quorum.image().leader("a", PartitionIndex(1)), Some(NodeId(1)));
     }
 }
@@ -96,13 +119,14 @@ async fn what_was_answered_survives_a_crash_of_the_machine() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_waits_until_the_broker_has_acted_on_it() {
     let disk = Arc::new(MemDisk::new());
-    let quorum = super::start(config(&[]), disk).await.unwrap();
+    let config = config(&[]);
+    let quorum = super::start(config.clone(), disk).await.unwrap();
     let acted = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = acted.clone();
     tokio::spawn(quorum.clone().follow(move |delta, _| {
         seen.lock().unwrap().extend(delta.created_topics.iter().map(|topic| topic.name.to_string()));
     }));
-    quorum.unfence().await.unwrap();
+    enlist(&config, &quorum).await.unwrap();
     assert!(create(&quorum, "a").await);
     assert_eq!(*acted.lock().unwrap(), ["a"]);
     assert_eq!(names(&quorum.image()), ["a"]);
@@ -141,7 +165,7 @@ fn formatted(disk: &MemDisk, levels: &[(&str, i16)]) {
     let properties = milena_storage::MetaProperties {
         cluster_id: "MkU3OEVBNTcwNTJENDM2Qk".into(),
         node_id: NodeId(1),
-        directory_id: milena_protocol::Uuid::from_u128(7),
+        directory_id: milena_protocol::Uuid::from_u128(700),
     };
     properties.write(disk, Path::new("/memory/data")).unwrap();
     let level = |(name, level): &(&str, i16)| {

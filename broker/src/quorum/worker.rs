@@ -65,7 +65,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Forms the quorum: when this returns, this node leads and is registered.
+    /// Forms the quorum: when this returns, this node leads.
     pub(super) fn open(
         config: &Config,
         disk: Arc<dyn Disk>,
@@ -100,18 +100,17 @@ impl Worker {
             dir,
             disk,
         };
-        let broker_epoch = worker.form(config)?;
+        worker.form(config)?;
         let identity = Identity {
             cluster_id: worker.dir.meta.cluster_id.as_str().into(),
             node_id: config.node_id,
             directory_id: worker.dir.data_directory_id,
-            broker_epoch,
         };
         Ok((worker, identity))
     }
 
-    /// Wins the election, brings the cluster's own records into the log and registers. Yields the broker's epoch.
-    fn form(&mut self, config: &Config) -> anyhow::Result<i64> {
+    /// Wins the election, brings the cluster's own records into the log and registers the controller.
+    fn form(&mut self, config: &Config) -> anyhow::Result<()> {
         let outputs = self.raft.step(now(), Input::Start);
         self.execute(outputs)?;
         if !self.raft.is_leader() {
@@ -129,13 +128,7 @@ impl Worker {
         registration::check(self.loader.published())?;
         registration::warn_of_unserved(self.loader.published());
         self.request(ControllerRequest::RegisterController(registration::controller(config)))?;
-        let broker = registration::broker(config, self.dir.data_directory_id);
-        let reply = self.request(ControllerRequest::RegisterBroker(broker))?;
-        self.commit()?;
-        match reply {
-            ControllerReply::BrokerRegistered(epoch) => Ok(epoch),
-            other => bail!("the controller refused this broker: {other:?}"),
-        }
+        self.commit()
     }
 
     /// Handles a request of this process itself; its records are appended, not committed.

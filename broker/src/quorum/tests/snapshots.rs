@@ -96,7 +96,7 @@ async fn a_snapshot_takes_the_place_of_the_log_before_it() {
         let b = ConfigResource::new(ResourceType::Topic, "b");
         assert_eq!(image.config(&b), before.config(&b));
         assert_eq!(image.features(), before.features());
-        assert!(quorum.identity().broker_epoch >= end.0);
+        assert!(epoch(&quorum) >= end.0);
         assert!(create(&quorum, "d").await);
         quorum.stop().await;
     }
@@ -135,7 +135,7 @@ async fn run_until_the_disk_stops(
     let mut acknowledged = Vec::new();
     let Ok(quorum) = super::super::start(config.clone(), disk.clone()).await else { return acknowledged };
     let follower = tokio::spawn(quorum.clone().follow(|_, _| {}));
-    quorum.unfence().await.ok();
+    enlist(config, &quorum).await;
     for name in ["a", "b", "c", "d"] {
         if create_or_fail(&quorum, name).await {
             acknowledged.push(name);
