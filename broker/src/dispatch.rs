@@ -183,6 +183,11 @@ apis! {
     BrokerHeartbeatRequest, 0..=2, C => broker_heartbeat;
     UnregisterBrokerRequest, 0..=0, A => unregister_broker;
     ControllerRegistrationRequest, 0..=0, C => controller_registration;
+    AlterPartitionRequest, 2..=3, C => alter_partition;
+    AssignReplicasToDirsRequest, 0..=0, C => assign_replicas_to_dirs;
+    AlterPartitionReassignmentsRequest, 0..=1, A => alter_partition_reassignments;
+    ListPartitionReassignmentsRequest, 0..=0, A => list_partition_reassignments;
+    ElectLeadersRequest, 0..=2, A => elect_leaders;
     ListConfigResourcesRequest, 0..=1, B => list_config_resources;
     DescribeProducersRequest, 0..=0, B => describe_producers;
     EnvelopeRequest, 0..=0, C => envelope;

@@ -13,8 +13,12 @@
 //! | UpdateFeatures | FeatureLevelRecord |
 //! | AllocateProducerIds | ProducerIdsRecord |
 //! | RegisterController | RegisterControllerRecord |
-//! | RegisterBroker | PartitionChangeRecord of what it led before, RegisterBrokerRecord |
-//! | UnfenceBroker | BrokerRegistrationChangeRecord, PartitionChangeRecord of what it now leads |
+//! | BrokerRegistration | PartitionChangeRecord of what the former incarnation was in sync with, RegisterBrokerRecord |
+//! | BrokerHeartbeat, ProcessGone, silence | BrokerRegistrationChangeRecord, PartitionChangeRecord of whom it concerns |
+//! | UnregisterBroker | PartitionChangeRecord, UnregisterBrokerRecord |
+//! | AlterPartition, AssignReplicasToDirs | PartitionChangeRecord |
+//! | AlterPartitionReassignments, ElectLeaders | PartitionChangeRecord |
+//! | RegisterBroker, UnfenceBroker | as registration and heartbeat, without a session |
 //!
 //! A topic of a request is refused by itself; the others of the request go on. Source: KIP-500, KIP-631; the
 //! `ReplicationControlManager`, `ConfigurationControlManager` and `ClusterControlManager` of Apache Kafka for the order
@@ -30,17 +34,22 @@ use milena_protocol::{NodeId, Offset, Timestamp};
 use crate::machine::{Machine, Outcome, Ticket};
 use crate::metadata::MetadataImage;
 
+use self::election::Rounds;
 use self::sessions::Sessions;
 use self::view::View;
 
 mod activation;
+mod alter_partition;
 mod change;
 mod configs;
+mod directories;
+mod election;
 mod features;
 mod heartbeat;
 mod partitions;
 mod producer_ids;
 mod random;
+mod reassignment;
 mod registration;
 mod request;
 mod sessions;
@@ -50,7 +59,8 @@ mod view;
 
 pub use activation::{bootstrap_records, feature_records};
 pub use request::{
-    ControllerReply, ControllerRequest, CreatedTopic, DeletedTopic, Heartbeat, Refusal, TopicReference,
+    ControllerReply, ControllerRequest, CreatedTopic, DeletedTopic, Heartbeat, OfDirectory, OfTopic,
+    OfTopicId, Refusal, TopicReference,
 };
 pub use settings::Settings;
 
@@ -67,6 +77,7 @@ pub struct Controller {
     settings: Settings,
     image: MetadataImage,
     sessions: Sessions,
+    rounds: Rounds,
     random: random::Random,
 }
 
@@ -75,7 +86,8 @@ impl Controller {
     /// feeds topic ids and placement.
     pub fn new(settings: Settings, image: MetadataImage, now: Timestamp, seed: u128) -> Self {
         let sessions = Sessions::new(settings.session_timeout_ms(), &image, now);
-        Self { settings, image, sessions, random: random::Random::new(seed) }
+        let rounds = Self::first_rounds(&settings, now);
+        Self { settings, image, sessions, rounds, random: random::Random::new(seed) }
     }
 
     /// Moves over a batch that holds no metadata record, such as a control batch.
@@ -160,6 +172,12 @@ impl Controller {
             ControllerRequest::ProcessGone { broker, broker_epoch } => {
                 self.process_gone(broker, broker_epoch)
             }
+            ControllerRequest::AlterPartition(request) => self.alter_partitions(&request),
+            ControllerRequest::AlterPartitionReassignments(request) => self.reassign(&request),
+            ControllerRequest::ElectLeaders { election_type, topics } => {
+                self.elect_leaders(election_type, topics)
+            }
+            ControllerRequest::AssignReplicasToDirs(request) => self.assign_replicas(&request),
         }
     }
 }
@@ -186,7 +204,8 @@ impl Machine for Controller {
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        self.sessions.next_expiry()
+        let round = self.rounds.next();
+        Some(self.sessions.next_expiry().map_or(round, |expiry| expiry.min(round)))
     }
 
     fn on_deadline(&mut self, now: Timestamp) -> Outcome<MetadataRecord, ControllerReply> {
@@ -194,7 +213,14 @@ impl Machine for Controller {
         if late_ms > self.settings.session_timeout_ms() / 2 {
             self.sessions.renew(now);
         }
-        Outcome { records: at_once(self.fence_silent(now)), replies: Vec::new() }
+        // One at a time: each looks at what the one before has changed.
+        let mut records = self.fence_silent(now);
+        for round in [Self::balance, Self::elect_unclean] {
+            if records.is_empty() {
+                records = round(self, now);
+            }
+        }
+        Outcome { records: at_once(records), replies: Vec::new() }
     }
 }
 

@@ -28,6 +28,8 @@ use milena_protocol::{NodeId, PartitionIndex, TopicId, Uuid};
 use super::view::{NO_LEADER, Rules, Turnover, View};
 use crate::metadata::PartitionImage;
 
+/// The leader has everything that was committed.
+pub(super) const RECOVERED: i8 = 0;
 /// The leader was elected uncleanly.
 pub(super) const RECOVERING: i8 = 1;
 
@@ -140,9 +142,11 @@ impl<'a> Change<'a> {
             self.eligible.clear();
             return;
         }
-        let lost = |node: &NodeId| self.turnover == Turnover::Lost(*node);
         let were: BTreeSet<NodeId> = self.eligible.iter().chain(&self.before.isr).copied().collect();
-        self.eligible = were.into_iter().filter(|node| !self.isr.contains(node) && !lost(node)).collect();
+        let stays = |node: &NodeId| {
+            self.replicas.contains(node) && !self.isr.contains(node) && self.turnover != Turnover::Lost(*node)
+        };
+        self.eligible = were.into_iter().filter(stays).collect();
     }
 
     fn elect(&self) -> Elected {
@@ -170,7 +174,8 @@ impl<'a> Change<'a> {
     fn may_lead(&self, node: NodeId) -> bool {
         let online =
             |directory| self.view.image.broker(node).is_some_and(|broker| broker.has_online(directory));
-        self.view.may_lead(self.turnover, node) && self.before.directory(node).is_some_and(online)
+        let has_replica = self.before.replicas.contains(&node);
+        has_replica && self.view.may_lead(self.turnover, node) && online(self.directory(node))
     }
 
     /// The leader that was the last one to lead, where nobody else could know what was committed.

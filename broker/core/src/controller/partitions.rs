@@ -127,17 +127,21 @@ pub(super) fn check_manual(
     }
     let mut sorted = replicas.to_vec();
     sorted.sort_unstable();
-    for (previous, broker) in sorted.iter().zip(sorted.iter().skip(1)) {
-        if previous == broker {
-            return invalid(format!(
-                "The manual partition assignment includes the broker {broker} more than once."
-            ));
-        }
-    }
-    if let Some(unknown) = sorted.iter().find(|broker| image.broker(**broker).is_none()) {
-        return invalid(format!(
-            "The manual partition assignment includes broker {unknown}, but no such broker is registered."
-        ));
+    let mut previous = None;
+    for broker in &sorted {
+        let included = "The manual partition assignment includes";
+        let message = match image.broker(*broker) {
+            None => format!("{included} broker {broker}, but no such broker is registered."),
+            Some(image) if !image.takes_replicas() => {
+                format!("{included} broker {broker}, but all its log directories are cordoned.")
+            }
+            Some(_) if previous == Some(broker) => format!("{included} the broker {broker} more than once."),
+            Some(_) => {
+                previous = Some(broker);
+                continue;
+            }
+        };
+        return invalid(message);
     }
     match replication_factor {
         Some(factor) if factor != replicas.len() => invalid(format!(

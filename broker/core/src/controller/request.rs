@@ -2,14 +2,20 @@
 
 use bytestring::ByteString;
 use milena_protocol::messages::alter_configs;
+use milena_protocol::messages::alter_partition::AlterPartitionRequest;
+use milena_protocol::messages::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
+use milena_protocol::messages::assign_replicas_to_dirs::AssignReplicasToDirsRequest;
 use milena_protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
 use milena_protocol::messages::broker_registration::BrokerRegistrationRequest;
 use milena_protocol::messages::create_partitions::CreatePartitionsTopic;
 use milena_protocol::messages::create_topics::CreatableTopic;
+use milena_protocol::messages::elect_leaders::TopicPartitions;
 use milena_protocol::messages::incremental_alter_configs::AlterConfigsResource;
 use milena_protocol::messages::metadata_records::{RegisterBrokerRecord, RegisterControllerRecord};
 use milena_protocol::messages::update_features::FeatureUpdateKey;
-use milena_protocol::{ErrorCode, NodeId, ProducerId, TopicId};
+use milena_protocol::{ErrorCode, NodeId, PartitionIndex, ProducerId, TopicId, Uuid};
+
+use crate::metadata::PartitionImage;
 
 /// Why something was refused; the message is for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +105,15 @@ pub enum ControllerRequest {
         broker: NodeId,
         broker_epoch: i64,
     },
+    /// With the ISR in `new_isr_with_epochs`, whatever the version.
+    AlterPartition(AlterPartitionRequest),
+    AlterPartitionReassignments(AlterPartitionReassignmentsRequest),
+    ElectLeaders {
+        election_type: i8,
+        /// `None` for every partition there is.
+        topics: Option<Vec<TopicPartitions>>,
+    },
+    AssignReplicasToDirs(AssignReplicasToDirsRequest),
 }
 
 /// A topic that was created, or would be.
@@ -134,6 +149,14 @@ pub struct Heartbeat {
     pub should_shut_down: bool,
 }
 
+/// Results by partition of one topic.
+pub type OfTopic<T, E> = (ByteString, Vec<(PartitionIndex, Result<T, E>)>);
+/// Results by partition of one topic.
+pub type OfTopicId<T, E> = (TopicId, Vec<(PartitionIndex, Result<T, E>)>);
+
+/// Results by topic and partition of one directory.
+pub type OfDirectory = (Uuid, Vec<OfTopicId<(), ErrorCode>>);
+
 /// The answer to a [`ControllerRequest`], in the order of the request.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "named as the requests")]
@@ -149,6 +172,12 @@ pub enum ControllerReply {
     BrokerRegistered(i64),
     Registration(Result<i64, Refusal>),
     Heartbeat(Result<Heartbeat, Refusal>),
+    /// The partitions as they are after the change.
+    PartitionsAltered(Result<Vec<OfTopicId<PartitionImage, ErrorCode>>, Refusal>),
+    /// The outcome for each partition of AlterPartitionReassignments and ElectLeaders.
+    Partitions(Result<Vec<OfTopic<(), Refusal>>, Refusal>),
+    /// By directory.
+    ReplicasAssigned(Result<Vec<OfDirectory>, Refusal>),
     Done(Result<(), Refusal>),
     /// There is no controller to answer.
     Refused(Refusal),

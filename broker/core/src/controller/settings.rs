@@ -6,7 +6,7 @@ use bytestring::ByteString;
 use milena_protocol::NodeId;
 
 use crate::config::Properties;
-use crate::config::broker::{quorum, server};
+use crate::config::broker::{log, quorum, server};
 
 /// What the controller is configured with, and what it is told of its quorum.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,5 +38,16 @@ impl Settings {
 
     pub(super) fn session_timeout_ms(&self) -> i64 {
         i64::from(self.properties.int(&quorum::BROKER_SESSION_TIMEOUT_MS))
+    }
+
+    /// How often preferred leaders are elected; `None` where they are not.
+    pub(super) fn imbalance_interval_ms(&self) -> Option<i64> {
+        let interval = self.properties.long(&server::LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS);
+        self.properties.boolean(&server::AUTO_LEADER_REBALANCE_ENABLE).then(|| interval.saturating_mul(1000))
+    }
+
+    /// How often what nobody leads is looked for.
+    pub(super) fn unclean_interval_ms(&self) -> i64 {
+        self.properties.long(&log::UNCLEAN_LEADER_ELECTION_INTERVAL_MS)
     }
 }

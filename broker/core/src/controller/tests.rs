@@ -20,6 +20,8 @@ use crate::machine::{Machine, Ticket};
 use crate::metadata::{ConfigResource, MetadataImage, MetadataLoader, ResourceType};
 
 mod brokers;
+mod partitions;
+mod property;
 
 struct Quorum(Controller);
 

@@ -13,7 +13,7 @@ use super::Settings;
 use super::change::{Change, Election};
 use crate::config::topic;
 use crate::metadata::features::ELIGIBLE_LEADER_REPLICAS_VERSION;
-use crate::metadata::{ConfigResource, MetadataImage, PartitionImage, ResourceType, TopicImage};
+use crate::metadata::{BrokerImage, ConfigResource, MetadataImage, PartitionImage, ResourceType, TopicImage};
 
 /// The `fenced` of a change of registration that fences.
 const FENCE: i8 = 1;
@@ -88,7 +88,12 @@ impl<'a> View<'a> {
 
     /// Whether `node` may lead once the turnover is done.
     pub(super) fn may_lead(self, turnover: Turnover, node: NodeId) -> bool {
-        turnover.leaver() != Some(node) && (turnover == Turnover::Joins(node) || self.image.is_active(node))
+        let is_staying = |broker: &BrokerImage| !broker.in_controlled_shutdown;
+        match turnover {
+            Turnover::Leaves(leaver) | Turnover::Lost(leaver) if leaver == node => false,
+            Turnover::Joins(joiner) if joiner == node => self.image.broker(node).is_some_and(is_staying),
+            _ => self.image.is_active(node),
+        }
     }
 
     /// The changes of every partition of `select` that the turnover asks for.
@@ -178,7 +183,10 @@ impl<'a> View<'a> {
         }
         let is_hit = |p: &PartitionImage| p.directory(id).is_some_and(|directory| lost.contains(&directory));
         let mut records = self.turn_over(Turnover::Leaves(id), is_hit);
-        records.extend(self.registration_change(id, |change| change.log_dirs = online));
+        // A record cannot say that none is left: such a broker is about to end.
+        if !online.is_empty() {
+            records.extend(self.registration_change(id, |change| change.log_dirs = online));
+        }
         records
     }
 
