@@ -5,9 +5,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use bytestring::ByteString;
+use milena_client::ClientError;
 use milena_core::config::broker::server;
 use milena_core::lifecycle::State;
 use milena_core::metadata::MetadataImage;
@@ -22,6 +24,8 @@ use crate::connection::{RequestMemory, ResponseMemory};
 use crate::connections::Connections;
 use crate::controller_channel::ControllerChannel;
 use crate::coordinator::Coordinators;
+use crate::follower::{Followers, Surroundings};
+use crate::isr_changes::IsrChanges;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::partitions::Partitions;
@@ -44,13 +48,14 @@ pub(crate) struct Broker {
     pub(crate) node_id: NodeId,
     pub(crate) cluster_id: ByteString,
     pub(crate) partitions: Partitions,
+    pub(crate) isr_changes: IsrChanges,
     pub(crate) coordinators: Coordinators,
     pub(crate) quorum: QuorumHandle,
     /// The way to the active controller for what this broker itself asks.
     pub(crate) controller: ControllerChannel,
     /// The same for what clients ask through this broker.
     pub(crate) forwarding: ControllerChannel,
-    pub(crate) lifecycle: Lifecycle,
+    pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) metrics: Metrics,
     pub(crate) request_memory: RequestMemory,
     pub(crate) response_memory: Arc<ResponseMemory>,
@@ -78,9 +83,10 @@ impl Broker {
                 node_id: config.node_id,
                 cluster_id: quorum.identity().cluster_id.clone(),
                 coordinators: Coordinators::new(config.node_id, &config.properties),
-                lifecycle: Lifecycle::new(config.node_id),
+                lifecycle: Arc::new(Lifecycle::new(config.node_id)),
                 live,
                 partitions,
+                isr_changes: IsrChanges::default(),
                 quorum,
                 metrics,
                 request_memory: RequestMemory::new(REQUEST_MEMORY_BYTES),
@@ -106,8 +112,9 @@ impl Broker {
             let image = self.lifecycle.join(&self.config, &self.quorum, &self.controller, previous).await?;
             self.partitions.recover(&image).await?;
         }
-        self.follow();
+        self.follow(stop);
         if self.config.roles.is_broker {
+            self.exchange_isr(tasks, stop);
             self.lifecycle.ready(&self.quorum).await?;
             self.partitions.maintain(tasks, stop);
         }
@@ -115,12 +122,22 @@ impl Broker {
     }
 
     /// Acts on every new image from now on.
-    fn follow(self: &Arc<Self>) {
+    fn follow(self: &Arc<Self>, stop: &CancellationToken) {
         let follower = self.clone();
+        let followers = Followers::new(
+            &self.config,
+            Surroundings {
+                quorum: self.quorum.clone(),
+                lifecycle: self.lifecycle.clone(),
+                partitions: self.partitions.clone(),
+                stop: stop.clone(),
+            },
+        );
         let follow = self.quorum.clone().follow(move |delta, image| {
             follower.live.apply(delta, image);
             if follower.config.roles.is_broker {
                 follower.partitions.apply(delta, image);
+                followers.apply(delta);
                 follower.coordinators.apply(&follower.partitions, delta, image);
             }
         });
@@ -129,6 +146,18 @@ impl Broker {
             let _ended = ended;
             follow.await;
         });
+    }
+
+    /// Keeps the in-sync replicas of the partitions led here in line with who is in sync.
+    fn exchange_isr(self: &Arc<Self>, tasks: &TaskTracker, stop: &CancellationToken) {
+        let lag_ms = self.config.properties.long(&server::REPLICA_LAG_TIME_MAX_MS);
+        let lag = Duration::from_millis(u64::try_from(lag_ms).unwrap_or(0));
+        tasks.spawn(self.isr_changes.clone().shrink(self.partitions.clone(), lag, stop.clone()));
+        let (node_id, lifecycle) = (self.node_id, self.lifecycle.clone());
+        let this = move || (node_id, lifecycle.epoch());
+        let nobody = ClientError::Timeout { address: "the active controller".to_owned(), timeout_ms: 0 };
+        let ask = move |_| std::future::ready(Err(nobody.clone()));
+        tasks.spawn(self.isr_changes.clone().run(ask, this, stop.clone()));
     }
 
     /// Hands leaderships over to others while clients are served. Bounded by time.

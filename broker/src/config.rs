@@ -98,6 +98,11 @@ impl Config {
         self.properties.boolean(&server::AUTO_CREATE_TOPICS_ENABLE)
     }
 
+    /// The name of the listener that brokers use among themselves.
+    pub(crate) fn inter_broker_listener(&self) -> String {
+        listeners::inter_broker(&self.properties)
+    }
+
     /// The listener of the controller's traffic.
     pub(crate) fn controller_listener(&self) -> Option<&Listener> {
         self.listeners.iter().find(|listener| listener.is_controller)

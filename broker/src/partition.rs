@@ -20,7 +20,7 @@ use milena_core::partition::{
 use milena_protocol::records::{
     Compression, RecordBatch, Rejection, TargetCompression, TimestampRule, ValidationRules, validate_produced,
 };
-use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, PartitionIndex, Timestamp};
+use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, PartitionIndex, Timestamp, TopicId};
 use milena_storage::{Log, LogConfig, Placed, StorageError};
 use tokio::sync::watch;
 
@@ -29,12 +29,16 @@ use crate::partitions::DirHealth;
 
 mod compact;
 mod flush;
+mod follow;
 mod open;
 mod read;
+mod replicas;
 
 pub(crate) use compact::{Compacted, TableLimits};
+pub(crate) use follow::Cut;
 pub(crate) use open::Opened;
-pub(crate) use read::{Found, Read, ReadRequest};
+pub(crate) use read::{Found, Isolation, Read, ReadRequest};
+pub(crate) use replicas::FollowerId;
 
 /// The clock of everything that is written.
 pub(crate) fn now() -> Timestamp {
@@ -48,8 +52,16 @@ pub(crate) struct Progress {
     pub(crate) high_watermark: Offset,
     /// Where readers of committed records stop.
     pub(crate) last_stable_offset: Offset,
+    /// What a follower reads up to.
+    pub(crate) log_end: Offset,
     pub(crate) leader_epoch: LeaderEpoch,
     pub(crate) is_leader: bool,
+    /// Another replica leads.
+    pub(crate) is_follower: bool,
+    /// Of a leader: where its epoch began.
+    pub(crate) epoch_start: Option<Offset>,
+    /// Of a leader of others: where the first of the logs of its live followers starts.
+    pub(crate) followers_start: Option<Offset>,
     /// The first record that must be synced before it is acknowledged.
     pub(crate) held_from: Option<Offset>,
     /// A sync failed: what waits for the disk waits in vain.
@@ -78,6 +90,7 @@ pub(crate) struct ProduceTerms {
 /// A replica that this broker hosts.
 pub(crate) struct Partition {
     pub(crate) topic: ByteString,
+    pub(crate) topic_id: TopicId,
     pub(crate) index: PartitionIndex,
     pub(crate) traffic: Traffic,
     log: Log,
@@ -259,13 +272,6 @@ impl Partition {
         self.publish(&state);
     }
 
-    /// Follows the leader of `epoch`. Those who wait are told.
-    pub(crate) fn follow(&self, epoch: LeaderEpoch, partition_epoch: i32) {
-        let mut state = self.lock();
-        state.follow(epoch, partition_epoch);
-        self.publish(&state);
-    }
-
     /// Takes in which brokers are alive now.
     pub(crate) fn see_brokers(&self, brokers: &dyn Fn(NodeId) -> Option<LiveBroker>) {
         let mut state = self.lock();
@@ -296,8 +302,12 @@ impl Partition {
         let progress = Progress {
             high_watermark: state.high_watermark(),
             last_stable_offset: state.last_stable_offset(),
+            log_end: state.log_end(),
             leader_epoch: state.leader_epoch(),
             is_leader: state.is_leader(),
+            is_follower: state.is_follower(),
+            epoch_start: state.epoch_start(),
+            followers_start: state.followers_start(),
             held_from: state.held_from(),
             has_failed: self.progress.borrow().has_failed,
         };

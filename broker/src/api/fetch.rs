@@ -12,6 +12,10 @@
 //!   `milena_core::session`). A topic of the session that was deleted and made again under its name has
 //!   INCONSISTENT_TOPIC_ID. Without a session, every partition asked for is answered.
 //! - `read_committed` reads up to the last stable offset and is told the aborted transactions (KIP-98).
+//! - A replica id makes the reader a follower: it reads up to the log end, the offset it asks for says what it has (once,
+//!   when the request comes), and `fetch.max.bytes` does not bound it. Its epoch comes with version 15 (KIP-903).
+//! - Followers answer consumers from version 11 on, up to their own high watermark. With
+//!   `replica.selector.class=...RackAwareReplicaSelector` a leader sends a consumer to a replica in its rack (KIP-392).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,14 +31,20 @@ use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, PartitionIndex, Pr
 use tokio::time::Instant;
 
 use crate::broker::{Broker, RequestContext};
-use crate::partition::{Partition, Read, ReadRequest};
+use crate::partition::{FollowerId, Isolation, Partition, Read, ReadRequest};
 
+mod preferred;
 mod session;
 mod wait;
+
+use preferred::Selector;
 
 /// The longest a request waits for records, whatever it asks for.
 const MAX_WAIT: Duration = Duration::from_secs(5 * 60);
 const READ_COMMITTED: i8 = 1;
+const CONSUMER: i32 = -1;
+/// From this version on consumers may read from followers (KIP-392).
+const VERSION_ANY_REPLICA: i16 = 11;
 
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
@@ -63,10 +73,20 @@ pub(crate) async fn handle(
 struct Wanted {
     found: Result<Arc<Partition>, ErrorCode>,
     read: ReadRequest,
+    /// Of a follower: where its log starts.
+    log_start: Offset,
+}
+
+/// Who asks.
+enum Reader {
+    Consumer(Option<Selector>),
+    Follower(FollowerId),
 }
 
 /// What is asked in all, in the order of the request.
-struct Fetch {
+struct Fetch<'a> {
+    broker: &'a Broker,
+    reader: Reader,
     wanted: Vec<Wanted>,
     bytes_min: usize,
     bytes_max: usize,
@@ -74,8 +94,8 @@ struct Fetch {
 
 type Results = Vec<Result<Read, ErrorCode>>;
 
-impl Fetch {
-    fn of(broker: &Broker, context: &RequestContext, request: &FetchRequest, turn: &Turn) -> Self {
+impl<'a> Fetch<'a> {
+    fn of(broker: &'a Broker, context: &RequestContext, request: &FetchRequest, turn: &Turn) -> Self {
         let bytes = |value: i32| usize::try_from(value).unwrap_or(0);
         let found = |wanted: &Asked| {
             let PartitionKey { topic, topic_id, partition } = &wanted.key;
@@ -87,14 +107,30 @@ impl Fetch {
             }
         };
         let wanted = turn.partitions.iter();
-        let committed_only = request.isolation_level == READ_COMMITTED;
-        let bytes_max =
-            bytes(request.max_bytes).min(bytes(broker.config.properties.int(&server::FETCH_MAX_BYTES)));
+        let replica_id = session::replica_id(context.version, request);
+        let is_follower = replica_id >= 0;
+        let isolation = match request.isolation_level {
+            _ if is_follower => Isolation::LogEnd,
+            READ_COMMITTED => Isolation::Committed,
+            _ => Isolation::Uncommitted,
+        };
+        let leader_only = is_follower || replica_id == CONSUMER && context.version < VERSION_ANY_REPLICA;
+        let limit =
+            if is_follower { i32::MAX } else { broker.config.properties.int(&server::FETCH_MAX_BYTES) };
+        let bytes_max = bytes(request.max_bytes).min(bytes(limit));
+        let broker_epoch = request.replica_state.replica_epoch;
         Self {
+            broker,
+            reader: if is_follower {
+                Reader::Follower(FollowerId { node: NodeId(replica_id), broker_epoch })
+            } else {
+                Reader::Consumer(Selector::of(broker, context, &request.rack_id))
+            },
             wanted: wanted
                 .map(|wanted| Wanted {
                     found: found(wanted),
-                    read: read_request(&wanted.asked, committed_only),
+                    read: ReadRequest { isolation, leader_only, ..read_request(&wanted.asked) },
+                    log_start: Offset(wanted.asked.log_start_offset),
                 })
                 .collect(),
             bytes_min: bytes(request.min_bytes).min(bytes_max),
@@ -102,12 +138,20 @@ impl Fetch {
         }
     }
 
-    fn read(&self) -> Results {
+    /// `is_new` as long as nobody was told yet what a follower has.
+    fn read(&self, is_new: bool) -> Results {
         let (mut left, mut is_first) = (self.bytes_max, true);
         let read = |wanted: &Wanted| {
             let partition = wanted.found.as_ref().map_err(|code| *code)?;
             let bytes_max = wanted.read.bytes_max.min(left);
-            let read = partition.read(&ReadRequest { bytes_max, at_least_one: is_first, ..wanted.read })?;
+            let request = ReadRequest { bytes_max, at_least_one: is_first, ..wanted.read };
+            let read = match &self.reader {
+                Reader::Follower(follower) if is_new => {
+                    self.read_for(*follower, partition, &request, wanted.log_start)?
+                }
+                Reader::Consumer(Some(selector)) => selector.read(partition, &request)?,
+                _ => partition.read(&request)?,
+            };
             left = left.saturating_sub(read.records.len());
             is_first &= read.records.is_empty();
             Ok(read)
@@ -115,7 +159,24 @@ impl Fetch {
         self.wanted.iter().map(read).collect()
     }
 
+    fn read_for(
+        &self,
+        follower: FollowerId,
+        partition: &Arc<Partition>,
+        request: &ReadRequest,
+        log_start: Offset,
+    ) -> Result<Read, ErrorCode> {
+        let (read, proposal) = partition.read_for_follower(request, follower, log_start)?;
+        if let Some(proposal) = proposal {
+            self.broker.isr_changes.submit(partition.clone(), proposal);
+        }
+        Ok(read)
+    }
+
     fn count(&self, results: &Results) {
+        if matches!(self.reader, Reader::Follower(_)) {
+            return;
+        }
         for (wanted, result) in self.wanted.iter().zip(results) {
             if let Ok(partition) = &wanted.found {
                 partition.traffic.fetched(result.as_ref().ok().map(|read| read.records.len()));
@@ -124,7 +185,7 @@ impl Fetch {
     }
 }
 
-fn read_request(partition: &FetchPartition, committed_only: bool) -> ReadRequest {
+fn read_request(partition: &FetchPartition) -> ReadRequest {
     ReadRequest {
         offset: Offset(partition.fetch_offset),
         // Any negative epoch says that the reader knows none.
@@ -132,7 +193,8 @@ fn read_request(partition: &FetchPartition, committed_only: bool) -> ReadRequest
         last_fetched_epoch: LeaderEpoch(partition.last_fetched_epoch),
         bytes_max: usize::try_from(partition.partition_max_bytes).unwrap_or(0),
         at_least_one: false,
-        committed_only,
+        isolation: Isolation::Uncommitted,
+        leader_only: true,
     }
 }
 
@@ -160,7 +222,8 @@ fn respond(
         let PartitionKey { topic, topic_id, partition } = wanted.key;
         let mut data = answer(partition, result, read_committed);
         let name = wanted.name.filter(|_| is_moved(data.error_code));
-        if let Some(moved) = name.and_then(|name| image.partition(&name, partition)) {
+        let moved = name.and_then(|name| image.partition(&name, partition));
+        if let Some(moved) = moved.filter(|moved| moved.leader != NodeId::NONE) {
             leaders.push(moved.leader);
             let (leader_id, leader_epoch) = (moved.leader.0, moved.leader_epoch.0);
             data.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch };
@@ -209,6 +272,7 @@ fn answer(partition: PartitionIndex, result: Result<Read, ErrorCode>, read_commi
             high_watermark: read.high_watermark.0,
             last_stable_offset: read.last_stable_offset.0,
             log_start_offset: read.log_start_offset.0,
+            preferred_read_replica: read.preferred.unwrap_or(NodeId::NONE).0,
             diverging_epoch: read.diverged.map_or_else(EpochEndOffset::default, |diverged| EpochEndOffset {
                 epoch: diverged.epoch.0,
                 end_offset: diverged.end_offset.0,

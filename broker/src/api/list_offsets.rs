@@ -6,7 +6,10 @@
 //!   KIP-1023). A negative one that the version does not know is UNSUPPORTED_VERSION.
 //! - All data is local: -4 is the log start; -5 and -6 answer -1.
 //! - The same partition twice in a request is INVALID_REQUEST, told once, as in Apache Kafka.
-//! - Answers stop at the high watermark, for `read_committed` at the last stable offset (KIP-98).
+//! - Answers stop at the high watermark, for `read_committed` at the last stable offset (KIP-98), for a replica at the log
+//!   end. A leader whose high watermark has not reached the beginning of its epoch yet does not know the first two:
+//!   OFFSET_NOT_AVAILABLE (KIP-207).
+//! - The leader answers alone, but for the replica id -2, which debuggers use.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,9 +22,11 @@ use milena_protocol::messages::list_offsets::{
 use milena_protocol::{ErrorCode, LeaderEpoch, PartitionIndex, Timestamp};
 
 use crate::broker::{Broker, RequestContext};
-use crate::partition::{Found, Partition};
+use crate::partition::{Found, Isolation, Partition};
 
 const READ_COMMITTED: i8 = 1;
+const CONSUMER: i32 = -1;
+const DEBUGGER: i32 = -2;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -52,12 +57,17 @@ pub(crate) async fn handle(
     let is_twice =
         |name: &ByteString, index| seen.get(&(name.clone(), index)).is_some_and(|count| *count > 1);
     let mut told = BTreeSet::new();
-    let committed_only = request.isolation_level == READ_COMMITTED;
+    let isolation = match (request.replica_id, request.isolation_level) {
+        (CONSUMER, READ_COMMITTED) => Isolation::Committed,
+        (CONSUMER, _) => Isolation::Uncommitted,
+        _ => Isolation::LogEnd,
+    };
+    let asked = Asked { version: context.version, isolation, leader_only: request.replica_id != DEBUGGER };
     let topic = |topic: ListOffsetsTopic| {
         let mut partition = |partition: &ListOffsetsPartition| {
             let index = partition.partition_index;
             let found = if !is_twice(&topic.name, index) {
-                find(broker, (context.version, committed_only), &topic.name, partition)
+                find(broker, asked, &topic.name, partition)
             } else if told.insert((topic.name.clone(), index)) {
                 Err(ErrorCode::InvalidRequest)
             } else {
@@ -74,29 +84,42 @@ pub(crate) async fn handle(
     }
 }
 
+/// What holds for the whole request.
+#[derive(Clone, Copy)]
+struct Asked {
+    version: i16,
+    isolation: Isolation,
+    leader_only: bool,
+}
+
 fn find(
     broker: &Broker,
-    (version, committed_only): (i16, bool),
+    asked: Asked,
     topic: &str,
     request: &ListOffsetsPartition,
 ) -> Result<Option<Found>, ErrorCode> {
-    let is_known = |(timestamp, since): &(i64, i16)| *timestamp == request.timestamp && version >= *since;
+    let is_known =
+        |(timestamp, since): &(i64, i16)| *timestamp == request.timestamp && asked.version >= *since;
     if request.timestamp < 0 && !SINCE.iter().any(is_known) {
         return Err(ErrorCode::UnsupportedVersion);
     }
     let partition = broker.partitions.of(topic, PartitionIndex(request.partition_index))?;
-    partition.check_leader(LeaderEpoch(request.current_leader_epoch))?;
-    look_up(&partition, request.timestamp, committed_only)
+    partition.check_reader(LeaderEpoch(request.current_leader_epoch), asked.leader_only)?;
+    look_up(&partition, request.timestamp, asked.isolation)
 }
 
-fn look_up(partition: &Partition, timestamp: i64, committed_only: bool) -> Result<Option<Found>, ErrorCode> {
-    let latest = partition.latest(committed_only);
-    match timestamp {
-        LATEST => Ok(Some(latest)),
-        EARLIEST | EARLIEST_LOCAL => Ok(Some(partition.earliest())),
-        MAX_TIMESTAMP => partition.offset_of_max_timestamp(latest.offset),
-        timestamp if timestamp < 0 => Ok(None),
-        timestamp => partition.offset_for_timestamp(Timestamp(timestamp), latest.offset),
+fn look_up(partition: &Partition, timestamp: i64, isolation: Isolation) -> Result<Option<Found>, ErrorCode> {
+    let (latest, known) = partition.latest(isolation);
+    let found = match timestamp {
+        LATEST => return known.map(|()| Some(latest)),
+        EARLIEST | EARLIEST_LOCAL => return Ok(Some(partition.earliest())),
+        MAX_TIMESTAMP => partition.offset_of_max_timestamp(latest.offset)?,
+        timestamp if timestamp < 0 => return Ok(None),
+        timestamp => partition.offset_for_timestamp(Timestamp(timestamp), latest.offset)?,
+    };
+    match found {
+        Some(found) => Ok(Some(found)),
+        None => known.map(|()| None),
     }
 }
 

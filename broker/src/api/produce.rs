@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use milena_core::metadata::topic_name;
+use milena_core::metadata::{TopicImage, topic_name};
 use milena_protocol::messages::produce::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData, TopicProduceResponse,
 };
 use milena_protocol::records::{BatchError, BatchHeader, Rejection, check_produced_form};
-use milena_protocol::{ErrorCode, PartitionIndex, Records, TopicId};
+use milena_protocol::{ErrorCode, NodeId, PartitionIndex, Records, TopicId};
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::unbuilt;
@@ -180,26 +180,30 @@ async fn commit_all(tried: &mut [TriedTopic], acks: i16, deadline: Instant) {
 
 fn respond(broker: &Broker, context: &RequestContext, tried: Vec<TriedTopic>) -> ProduceResponse {
     let mut leaders = Vec::new();
-    let mut respond_partition = |tried: Tried| {
+    let image = broker.image();
+    let mut respond_partition = |topic: Option<&TopicImage>, tried: Tried| {
         let is_moved =
             matches!(&tried.result, Err(rejection) if rejection.code == ErrorCode::NotLeaderOrFollower);
-        let leader = tried.partition.as_ref().filter(|_| is_moved).and_then(|partition| {
-            let image = broker.image();
-            let moved = image.partition(&partition.topic, partition.index)?;
+        let moved = topic.filter(|_| is_moved).and_then(|topic| topic.partition(PartitionIndex(tried.index)));
+        let leader = moved.filter(|moved| moved.leader != NodeId::NONE).map(|moved| {
             leaders.push(moved.leader);
-            Some(LeaderIdAndEpoch { leader_id: moved.leader.0, leader_epoch: moved.leader_epoch.0 })
+            LeaderIdAndEpoch { leader_id: moved.leader.0, leader_epoch: moved.leader_epoch.0 }
         });
         PartitionProduceResponse { current_leader: leader.unwrap_or_default(), ..answer(tried) }
     };
-    let respond_topic = |topic: TriedTopic| TopicProduceResponse {
-        name: topic.name,
-        topic_id: topic.id.0,
-        partition_responses: topic.partitions.into_iter().map(&mut respond_partition).collect(),
+    let respond_topic = |topic: TriedTopic| {
+        let known =
+            if topic.name.is_empty() { image.topic_by_id(topic.id) } else { image.topic(&topic.name) };
+        let answered = topic.partitions.into_iter().map(|tried| respond_partition(known, tried));
+        TopicProduceResponse {
+            partition_responses: answered.collect(),
+            name: topic.name,
+            topic_id: topic.id.0,
+        }
     };
     let responses = tried.into_iter().map(respond_topic).collect();
     leaders.sort_unstable();
     leaders.dedup();
-    let image = broker.image();
     let endpoint = |leader| {
         let leader = image.broker(leader)?;
         let endpoint = leader.endpoint(&context.listener.name)?;

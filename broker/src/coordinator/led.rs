@@ -7,7 +7,7 @@ use milena_protocol::records::RecordBatch;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset};
 
 use super::journal::Journal;
-use crate::partition::{Partition, Progress, ReadRequest};
+use crate::partition::{Isolation, Partition, Progress, ReadRequest};
 
 /// Bytes that one read of a load asks for.
 const LOAD_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -56,7 +56,8 @@ impl Journal for Led {
             last_fetched_epoch: LeaderEpoch::NONE,
             bytes_max: LOAD_BYTES_MAX,
             at_least_one: true,
-            committed_only: false,
+            isolation: Isolation::Uncommitted,
+            leader_only: true,
         };
         let read = self.partition.read(&request)?;
         read.records.into_bytes().map_err(|_| ErrorCode::KafkaStorageError)

@@ -26,6 +26,13 @@ impl Default for Compaction {
     }
 }
 
+impl Compaction {
+    /// The log was cut off at `offset`.
+    pub(super) fn cut_at(&self, offset: Offset) {
+        self.cleaned_to.fetch_min(offset.0, Ordering::AcqRel);
+    }
+}
+
 /// What a cleaning may use.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct TableLimits {

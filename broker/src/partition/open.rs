@@ -70,13 +70,18 @@ impl Partition {
         let progress = Progress {
             high_watermark: replica.high_watermark(),
             last_stable_offset: replica.last_stable_offset(),
+            log_end: replica.log_end(),
             leader_epoch: LeaderEpoch::NONE,
             is_leader: false,
+            is_follower: false,
+            epoch_start: None,
+            followers_start: None,
             held_from: None,
             has_failed: false,
         };
         Ok(Self {
             topic: opened.topic,
+            topic_id: opened.topic_id,
             index: opened.index,
             traffic: Traffic::default(),
             log,
@@ -211,7 +216,11 @@ impl Partition {
     }
 }
 
-fn restore_producers(log: &Log, replica: &mut Replica, now: Timestamp) -> Result<(), StorageError> {
+pub(super) fn restore_producers(
+    log: &Log,
+    replica: &mut Replica,
+    now: Timestamp,
+) -> Result<(), StorageError> {
     // What lies below the log start counts too while it is there, unlike in Apache Kafka: a retry may be one of a record
     // that was deleted meanwhile.
     let first = log.segments().first().map_or(log.start_offset(), |segment| segment.base_offset);
@@ -238,7 +247,7 @@ fn restore_producers(log: &Log, replica: &mut Replica, now: Timestamp) -> Result
 }
 
 /// Brings an aborted transaction back into the index that a crash took it from.
-fn note_if_aborted(log: &Log, ended: Ended) -> Result<(), StorageError> {
+pub(super) fn note_if_aborted(log: &Log, ended: Ended) -> Result<(), StorageError> {
     let limits = ReadLimits { end_offset: log.end_offset(), bytes_max: 0, at_least_one: true };
     let marker = log.read(ended.marker_offset, limits)?.into_bytes().unwrap_or_default();
     let marker = batches(marker).next().and_then(Result::ok);

@@ -1,7 +1,9 @@
 //! Reads of a partition: batches for consumers and coordinators, offsets by time.
 
-use milena_protocol::{ErrorCode, LeaderEpoch, Offset, ProducerId, Records, Timestamp};
+use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, ProducerId, Records, Timestamp};
 use milena_storage::{ReadLimits, StorageError};
+
+use milena_core::partition::check_leader;
 
 use super::Partition;
 
@@ -16,8 +18,20 @@ pub(crate) struct ReadRequest {
     pub(crate) bytes_max: usize,
     /// The first batch comes even if it is larger.
     pub(crate) at_least_one: bool,
+    pub(crate) isolation: Isolation,
+    /// Only the leader answers, no follower.
+    pub(crate) leader_only: bool,
+}
+
+/// How far a reader sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    /// Everything: a follower.
+    LogEnd,
+    /// What is committed.
+    Uncommitted,
     /// Nothing from the first open transaction on; aborted ones are told.
-    pub(crate) committed_only: bool,
+    Committed,
 }
 
 /// Where the reader's log and this one part.
@@ -34,10 +48,14 @@ pub(crate) struct Read {
     pub(crate) high_watermark: Offset,
     pub(crate) last_stable_offset: Offset,
     pub(crate) log_start_offset: Offset,
+    /// The log end before the read.
+    pub(crate) log_end: Offset,
     /// Producer and first offset of the transactions to leave out, in the order of their first offsets.
     pub(crate) aborted: Vec<(ProducerId, Offset)>,
     /// The reader must truncate first; there are no records then.
     pub(crate) diverged: Option<Diverged>,
+    /// A replica that the reader does better to ask; there are no records then.
+    pub(crate) preferred: Option<NodeId>,
     /// The records end with their segment; more stand in the next one, which another read yields.
     pub(crate) ends_early: bool,
 }
@@ -51,36 +69,49 @@ pub(crate) struct Found {
 }
 
 impl Partition {
-    /// Reads committed batches. Never waits for an append.
+    /// Reads batches. Never waits for an append.
     pub(crate) fn read(&self, request: &ReadRequest) -> Result<Read, ErrorCode> {
         self.health.check_read()?;
-        self.check_leader(request.current_leader_epoch)?;
         let progress = self.progress();
+        self.check_reader(request.current_leader_epoch, request.leader_only)?;
         let read = Read {
             records: Records::EMPTY,
             high_watermark: progress.high_watermark,
             last_stable_offset: progress.last_stable_offset,
             aborted: Vec::new(),
             log_start_offset: self.log.start_offset(),
+            log_end: self.log.end_offset(),
             diverged: self.divergence(request)?,
+            preferred: None,
             ends_early: false,
         };
         if read.diverged.is_some() {
             return Ok(read);
         }
         let limits = ReadLimits {
-            end_offset: if request.committed_only { read.last_stable_offset } else { read.high_watermark },
+            end_offset: match request.isolation {
+                Isolation::LogEnd => read.log_end,
+                Isolation::Uncommitted => read.high_watermark,
+                Isolation::Committed => read.last_stable_offset,
+            },
             bytes_max: request.bytes_max,
             at_least_one: request.at_least_one,
         };
         let records = self.log.read(request.offset, limits).map_err(|error| self.read_failed(&error))?;
         let ends_early = !records.is_empty() && request.offset < self.log.active_base_offset();
-        let aborted = if request.committed_only && !records.is_empty() {
+        let aborted = if request.isolation == Isolation::Committed && !records.is_empty() {
             self.aborted(request.offset, records.len()).map_err(|error| self.read_failed(&error))?
         } else {
             Vec::new()
         };
         Ok(Read { records, aborted, ends_early, ..read })
+    }
+
+    /// Compares the epoch that a reader believes in; followers answer those who do not ask the leader alone.
+    pub(crate) fn check_reader(&self, believed: LeaderEpoch, leader_only: bool) -> Result<(), ErrorCode> {
+        let progress = self.progress();
+        let answers = progress.is_leader || progress.is_follower && !leader_only;
+        check_leader(believed, progress.leader_epoch, answers)
     }
 
     /// The aborted transactions among the records of a read.
@@ -99,7 +130,7 @@ impl Partition {
             return Ok(None);
         }
         let (epoch, end_offset) = self.end_of_epoch(request.last_fetched_epoch);
-        if epoch.0 < 0 || end_offset.0 < 0 {
+        if epoch.0 < 0 || end_offset.0 < 0 || request.offset < self.log.start_offset() {
             return Err(ErrorCode::OffsetOutOfRange);
         }
         let parts = epoch < request.last_fetched_epoch || end_offset < request.offset;
@@ -137,14 +168,19 @@ impl Partition {
         self.end_of_log(self.log.start_offset())
     }
 
-    /// The high watermark, or the last stable offset.
-    pub(crate) fn latest(&self, committed_only: bool) -> Found {
+    /// The end of what a reader sees. A new leader does not know yet what is committed of the epochs before its own:
+    /// `OFFSET_NOT_AVAILABLE` to those who see no more than that.
+    pub(crate) fn latest(&self, isolation: Isolation) -> (Found, Result<(), ErrorCode>) {
         let progress = self.progress();
-        Found {
-            timestamp: Timestamp::NONE,
-            offset: if committed_only { progress.last_stable_offset } else { progress.high_watermark },
-            leader_epoch: progress.leader_epoch,
-        }
+        let is_lagging = progress.epoch_start.is_some_and(|start| start > progress.high_watermark);
+        let offset = match isolation {
+            Isolation::LogEnd => progress.log_end,
+            Isolation::Uncommitted => progress.high_watermark,
+            Isolation::Committed => progress.last_stable_offset,
+        };
+        let found = Found { timestamp: Timestamp::NONE, offset, leader_epoch: progress.leader_epoch };
+        let is_known = isolation == Isolation::LogEnd || !is_lagging;
+        (found, if is_known { Ok(()) } else { Err(ErrorCode::OffsetNotAvailable) })
     }
 
     fn end_of_log(&self, offset: Offset) -> Found {

@@ -70,7 +70,8 @@ fn values(partition: &Partition) -> Vec<String> {
         last_fetched_epoch: LeaderEpoch::NONE,
         bytes_max: 1 << 20,
         at_least_one: true,
-        committed_only: false,
+        isolation: Isolation::Uncommitted,
+        leader_only: true,
     };
     let bytes = partition.read(&request).unwrap().records.into_bytes().unwrap();
     let records = batches(bytes).flat_map(|batch| batch.unwrap().records().unwrap());
@@ -129,7 +130,8 @@ fn read_tells_that_more_stands_in_the_next_segment() {
             last_fetched_epoch: LeaderEpoch::NONE,
             bytes_max: 1 << 20,
             at_least_one: true,
-            committed_only: false,
+            isolation: Isolation::Uncommitted,
+            leader_only: true,
         };
         partition.read(&request).unwrap().ends_early
     };
@@ -181,7 +183,8 @@ fn retention_follows_the_topics_configuration() {
         last_fetched_epoch: LeaderEpoch::NONE,
         bytes_max: 100,
         at_least_one: true,
-        committed_only: false,
+        isolation: Isolation::Uncommitted,
+        leader_only: true,
     };
     assert_eq!(partition.read(&request).map(|_| ()), Err(ErrorCode::OffsetOutOfRange));
 }
@@ -256,7 +259,8 @@ fn transactions_in_the_log_bound_what_committed_readers_see_after_crashes_and_st
             last_fetched_epoch: LeaderEpoch::NONE,
             bytes_max: 1 << 20,
             at_least_one: true,
-            committed_only,
+            isolation: if committed_only { Isolation::Committed } else { Isolation::Uncommitted },
+            leader_only: true,
         };
         let read = partition.read(&request).unwrap();
         let end = batches(read.records.into_bytes().unwrap()).last().unwrap().unwrap();

@@ -73,7 +73,7 @@ impl Partitions {
     }
 
     /// Writes recovery points as they are.
-    pub(super) fn note_recovery_points(&self) -> Result<(), StorageError> {
+    pub(crate) fn note_recovery_points(&self) -> Result<(), StorageError> {
         self.write_offsets(&RECOVERY_POINTS, &self.0.written.recovery_points)
     }
 

@@ -27,6 +27,7 @@ impl Condemned {
 }
 
 /// Where a partition's log is to start.
+#[derive(Clone)]
 pub(crate) struct NewStart {
     pub(crate) partition: Arc<Partition>,
     pub(crate) offset: Offset,

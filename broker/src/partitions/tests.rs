@@ -11,7 +11,7 @@ use milena_storage::{Call, MemDisk, Survival};
 use rustix::io::Errno;
 
 use super::*;
-use crate::partition::{ProduceTerms, ReadRequest, TableLimits};
+use crate::partition::{Isolation, ProduceTerms, ReadRequest, TableLimits};
 
 mod crashes;
 
@@ -77,7 +77,8 @@ fn read(partition: &Partition) -> Bytes {
         last_fetched_epoch: LeaderEpoch::NONE,
         bytes_max: 1 << 20,
         at_least_one: true,
-        committed_only: false,
+        isolation: Isolation::Uncommitted,
+        leader_only: true,
     };
     partition.read(&request).unwrap().records.into_bytes().unwrap()
 }

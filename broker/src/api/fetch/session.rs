@@ -37,11 +37,16 @@ fn sessions(broker: &Broker) -> MutexGuard<'_, Sessions> {
     broker.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn session_request(version: i16, request: &FetchRequest) -> SessionRequest {
-    let replica_id = match version {
+/// The broker that replicates; -1 for a consumer, -2 for a debugger.
+pub(super) fn replica_id(version: i16, request: &FetchRequest) -> i32 {
+    match version {
         VERSION_REPLICA_STATE.. => request.replica_state.replica_id,
         _ => request.replica_id,
-    };
+    }
+}
+
+fn session_request(version: i16, request: &FetchRequest) -> SessionRequest {
+    let replica_id = replica_id(version, request);
     let asked = |topic: &FetchTopic| {
         let (name, id) = (owned(&topic.topic), topic.topic_id);
         let asked = topic.partitions.iter().cloned();
@@ -76,7 +81,7 @@ fn outcome(result: &Result<Read, ErrorCode>) -> Outcome {
             high_watermark: read.high_watermark,
             log_start_offset: read.log_start_offset,
             error: ErrorCode::None,
-            is_redirected: read.diverged.is_some(),
+            is_redirected: read.diverged.is_some() || read.preferred.is_some(),
         },
         Err(error) => Outcome {
             records_bytes: 0,

@@ -5,17 +5,17 @@
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use milena_protocol::{ErrorCode, Offset};
+use milena_protocol::{ErrorCode, LeaderEpoch, Offset};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Fetch, Results};
+use super::{Fetch, Reader, Results};
 use crate::partition::{Progress, Read, ReadRequest};
 
-impl Fetch {
+impl Fetch<'_> {
     /// What is read when there is enough, something that cannot wait, or no time left.
     pub(super) async fn wait_for_records(&self, deadline: Instant) -> Results {
-        let results = self.read();
+        let results = self.read(true);
         if self.is_enough(&results) || Instant::now() >= deadline {
             return results;
         }
@@ -24,8 +24,9 @@ impl Fetch {
         let mut is_stale = false;
         let mut changes: FuturesUnordered<_> = FuturesUnordered::new();
         for (index, watch) in self.watches() {
-            let read = results[index].as_ref().map(|read| read.high_watermark);
-            changes.push(changed(index, watch, read.ok()));
+            let now = self.seen(&watch.borrow());
+            let read = results[index].as_ref().map(|read| self.reach(read.high_watermark, read.log_end));
+            changes.push(self.changed(index, watch, Seen { reach: read.unwrap_or(now.reach), ..now }));
         }
         while let Ok(Some((index, watch))) = timeout_at(deadline, changes.next()).await {
             is_stale = true;
@@ -37,9 +38,34 @@ impl Fetch {
             }
             // Gone with its partition, which says so before.
             let Some(watch) = watch else { break };
-            changes.push(changed(index, watch, None));
+            let seen = self.seen(&watch.borrow());
+            changes.push(self.changed(index, watch, seen));
         }
-        if is_stale { self.read() } else { results }
+        if is_stale { self.read(false) } else { results }
+    }
+
+    /// Up to where the reader sees.
+    fn reach(&self, high_watermark: Offset, log_end: Offset) -> Offset {
+        if matches!(self.reader, Reader::Follower(_)) { log_end } else { high_watermark }
+    }
+
+    fn seen(&self, progress: &Progress) -> Seen {
+        Seen {
+            reach: self.reach(progress.high_watermark, progress.log_end),
+            leader_epoch: progress.leader_epoch,
+            is_leader: progress.is_leader,
+        }
+    }
+
+    /// Resolves once the watch shows something else than what was `seen`; without the watch when the partition is gone.
+    async fn changed(
+        &self,
+        index: usize,
+        mut watch: watch::Receiver<Progress>,
+        seen: Seen,
+    ) -> (usize, Option<watch::Receiver<Progress>>) {
+        let is_here = watch.wait_for(|now| self.seen(now) != seen).await.is_ok();
+        (index, is_here.then_some(watch))
     }
 
     fn watches(&self) -> impl Iterator<Item = (usize, watch::Receiver<Progress>)> {
@@ -63,16 +89,12 @@ impl Fetch {
     }
 }
 
-/// Resolves once the watch has news, or showed something else than what was read when it was taken; without the watch
-/// when the partition is gone.
-async fn changed(
-    index: usize,
-    mut watch: watch::Receiver<Progress>,
-    read: Option<Offset>,
-) -> (usize, Option<watch::Receiver<Progress>>) {
-    let is_news = read.is_some_and(|read| watch.borrow().high_watermark != read);
-    let is_here = is_news || watch.changed().await.is_ok();
-    (index, is_here.then_some(watch))
+/// What of a partition concerns a reader.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    reach: Offset,
+    leader_epoch: LeaderEpoch,
+    is_leader: bool,
 }
 
 /// The metadata does not have the partition.
@@ -81,7 +103,9 @@ fn is_unknown(code: ErrorCode) -> bool {
 }
 
 fn cannot_wait(result: &Result<Read, ErrorCode>) -> bool {
-    result.as_ref().map_or(true, |read| read.diverged.is_some() || read.ends_early)
+    result
+        .as_ref()
+        .map_or(true, |read| read.diverged.is_some() || read.preferred.is_some() || read.ends_early)
 }
 
 fn bytes(result: &Result<Read, ErrorCode>) -> usize {

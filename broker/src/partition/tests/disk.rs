@@ -137,7 +137,8 @@ fn all_values(partition: &Partition) -> Vec<String> {
             last_fetched_epoch: LeaderEpoch::NONE,
             bytes_max: 1 << 20,
             at_least_one: true,
-            committed_only: false,
+            isolation: Isolation::Uncommitted,
+            leader_only: true,
         };
         for batch in batches(partition.read(&request).unwrap().records.into_bytes().unwrap()) {
             let batch = batch.unwrap();
@@ -180,7 +181,8 @@ async fn error_of_the_disk_refuses_everything_and_loses_nothing() {
             last_fetched_epoch: LeaderEpoch::NONE,
             bytes_max: 1,
             at_least_one: true,
-            committed_only: false,
+            isolation: Isolation::Uncommitted,
+            leader_only: true,
         };
         assert_eq!(partition.read(&request), Err(ErrorCode::KafkaStorageError));
         for survival in [Survival::All, Survival::None] {

@@ -91,7 +91,8 @@ pub(super) fn values(partition: &Partition) -> BTreeSet<String> {
             last_fetched_epoch: LeaderEpoch::NONE,
             bytes_max: 1 << 20,
             at_least_one: true,
-            committed_only: false,
+            isolation: Isolation::Uncommitted,
+            leader_only: true,
         };
         let bytes = partition.read(&request).unwrap().records.into_bytes().unwrap();
         let Some(last) = batches(bytes.clone()).last() else { return found };
