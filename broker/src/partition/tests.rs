@@ -13,6 +13,7 @@ use super::*;
 use crate::metrics::StorageMetrics;
 
 mod disk;
+mod replication;
 
 const ACKS_ALL: ProduceTerms = ProduceTerms { acks_all: true, zstd_allowed: true };
 
@@ -274,7 +275,7 @@ fn transactions_in_the_log_bound_what_committed_readers_see_after_crashes_and_st
         "the third is open, and the fourth is behind it"
     );
     assert_eq!(seen(&crashed, false), (7, 2, vec![]));
-    assert_eq!(crashed.latest(true).offset, Offset(2));
+    assert_eq!(crashed.latest(Isolation::Committed).0.offset, Offset(2));
     crashed.close().unwrap();
     let disk = disk.crash(Survival::All);
     let stopped = mk_partition(&disk, |_| {});
