@@ -34,7 +34,7 @@ pub(crate) async fn handle(
     let wanted: Vec<_> = request.topics.into_iter().filter(|topic| !topic.partitions.is_empty()).collect();
     let deadline = Instant::now() + Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let plans: Vec<_> = wanted.iter().flat_map(|topic| plan_topic(broker, topic)).collect();
-    let planned: Vec<_> = plans.iter().map(|plan| plan.as_ref().ok().map(NewStart::clone)).collect();
+    let planned: Vec<_> = plans.iter().map(|plan| plan.as_ref().ok().cloned()).collect();
     let partitions = broker.partitions.clone();
     let moved = tokio::task::spawn_blocking(move || partitions.move_starts(plans)).await;
     let Ok(moved) = moved else { return Answer::Close("DeleteRecords did not end".to_owned()) };

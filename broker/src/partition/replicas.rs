@@ -73,7 +73,10 @@ impl Partition {
     /// Waits until no replica has records below `offset` any more. Yields where the logs start.
     pub(crate) async fn deleted_below(&self, offset: Offset) -> Result<Offset, ErrorCode> {
         let mut progress = self.progress.subscribe();
-        let low = |start: Option<Offset>| start.unwrap_or(offset).min(self.log.start_offset());
+        let low = |followers: Option<Offset>| {
+            let own = self.log.start_offset();
+            followers.map_or(own, |start| start.min(own))
+        };
         let settled = progress.wait_for(|now| !now.is_leader || low(now.followers_start) >= offset).await;
         match settled {
             Ok(now) if now.is_leader => Ok(low(now.followers_start)),

@@ -200,8 +200,7 @@ impl Cluster {
     fn append(&mut self) {
         let Some(leader) = self.metadata.leader else { return };
         let value = format!("{:03}", self.next_value);
-        let batch = BatchBuilder::default();
-        let mut batch = batch;
+        let mut batch = BatchBuilder::default();
         for _ in 0..1 + self.random.below(3) {
             batch.push(NewRecord {
                 timestamp: Timestamp(7),
@@ -497,5 +496,4 @@ fn replicas_agree_and_keep_what_was_acknowledged() {
     for what in ["append", "diverged", "expanded", "moved", "killed", "lost unsynced", "acknowledged"] {
         assert!(counts.get(what).is_some_and(|count| *count > 0), "{what} never happened: {counts:?}");
     }
-    println!("{counts:?}");
 }
