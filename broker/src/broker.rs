@@ -29,6 +29,7 @@ use crate::isr_changes::IsrChanges;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::partitions::Partitions;
+use crate::prober::{Heard, Prober};
 use crate::quorum::{self, QuorumHandle};
 
 /// Memory that large requests in flight may hold together.
@@ -56,6 +57,7 @@ pub(crate) struct Broker {
     /// The same for what clients ask through this broker.
     pub(crate) forwarding: ControllerChannel,
     pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) prober: Prober,
     pub(crate) metrics: Metrics,
     pub(crate) request_memory: RequestMemory,
     pub(crate) response_memory: Arc<ResponseMemory>,
@@ -84,6 +86,7 @@ impl Broker {
                 cluster_id: quorum.identity().cluster_id.clone(),
                 coordinators: Coordinators::new(config.node_id, &config.properties),
                 lifecycle: Arc::new(Lifecycle::new(config.node_id)),
+                prober: Prober::new(),
                 live,
                 partitions,
                 isr_changes: IsrChanges::default(),
@@ -107,6 +110,10 @@ impl Broker {
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
         tokio::spawn(follow_limits(self.clone(), stop.clone()));
+        if self.config.roles.is_controller {
+            let (broker, stop) = (self.clone(), stop.clone());
+            tokio::spawn(async move { broker.prober.run(broker.clone(), stop).await });
+        }
         if self.config.roles.is_broker {
             let previous = self.partitions.previous_broker_epoch();
             let image = self.lifecycle.join(&self.config, &self.quorum, &self.controller, previous).await?;
@@ -274,6 +281,8 @@ fn session_slots(config: &Config) -> usize {
 pub(crate) struct Origin {
     pub(crate) peer: SocketAddr,
     pub(crate) listener: Arc<Listener>,
+    /// Whose heartbeats come from here.
+    pub(crate) heard: Heard,
 }
 
 impl Origin {
@@ -281,7 +290,7 @@ impl Origin {
     pub(crate) fn local(config: &Config) -> Self {
         let listener = config.controller_listener().or(config.listeners.first()).cloned();
         let listener = Arc::new(listener.expect("a process has a listener"));
-        Self { peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), listener }
+        Self { peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), listener, heard: Heard::default() }
     }
 }
 
@@ -292,4 +301,6 @@ pub(crate) struct RequestContext {
     pub(crate) client_id: ByteString,
     pub(crate) peer: SocketAddr,
     pub(crate) listener: Arc<Listener>,
+    /// Whose heartbeats come from where this comes from.
+    pub(crate) heard: Heard,
 }

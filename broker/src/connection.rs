@@ -121,6 +121,7 @@ pub(crate) async fn serve(
         end = connection.run(&stop) => end,
         () = slot.in_excess() => Some("in favour of another, as max.connections are open".to_owned()),
     };
+    connection.broker.prober.closed(&connection.origin.heard);
     if let Some(reason) = end {
         tracing::info!(%peer, reason, "closed connection");
     }

@@ -161,6 +161,7 @@ impl ControllerChannel {
             client_id: self.options.client_id.clone(),
             peer: self.origin.peer,
             listener: self.origin.listener.clone(),
+            heard: self.origin.heard.clone(),
         };
         match request.serve(broker, context).await {
             Answer::Send(response) => Ok(response),

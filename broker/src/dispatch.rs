@@ -216,6 +216,7 @@ pub(crate) fn dispatch(
         client_id: frame.client_id.clone().unwrap_or_default(),
         peer: origin.peer,
         listener: origin.listener.clone(),
+        heard: origin.heard.clone(),
     };
     start(broker.clone(), context, frame)
 }

@@ -21,6 +21,7 @@ mod lifecycle;
 mod metrics;
 mod partition;
 mod partitions;
+mod prober;
 mod quorum;
 mod server;
 mod telemetry;

@@ -18,6 +18,7 @@ use crate::broker::{Broker, Origin};
 use crate::config::{Config, Listener};
 use crate::connection;
 use crate::connections::{Slot, TooMany};
+use crate::prober::Heard;
 
 /// Connections the kernel holds for a listener that is not accepting yet.
 const BACKLOG: i32 = 1024;
@@ -120,7 +121,13 @@ async fn next(
         let admit = broker.connections_of(listener).admit(listener, peer.ip());
         match delayed(admit, || broker.metrics.connections.of(&listener.name).delayed()).await {
             Ok(slot) => match prepare(&stream) {
-                Ok(()) => return (slot, Origin { peer, listener: listener.clone() }, stream),
+                Ok(()) => {
+                    return (
+                        slot,
+                        Origin { peer, listener: listener.clone(), heard: Heard::default() },
+                        stream,
+                    );
+                }
                 Err(error) => tracing::debug!(%error, %peer, "peer left before it was served"),
             },
             Err(TooMany(max)) => {

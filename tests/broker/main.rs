@@ -6,6 +6,7 @@ use std::time::Duration;
 
 mod configs;
 mod connections;
+mod controllers;
 mod crash;
 mod directory;
 mod disk_full;

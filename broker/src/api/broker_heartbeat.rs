@@ -8,22 +8,29 @@
 use std::sync::Arc;
 
 use milena_core::controller::{ControllerReply, ControllerRequest};
+use milena_protocol::NodeId;
 use milena_protocol::messages::broker_heartbeat::{BrokerHeartbeatRequest, BrokerHeartbeatResponse};
 
 use crate::broker::{Broker, RequestContext};
+use crate::prober::Registered;
 
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
-    _context: &RequestContext,
+    context: &RequestContext,
     request: BrokerHeartbeatRequest,
 ) -> BrokerHeartbeatResponse {
+    let registered = Registered { broker: NodeId(request.broker_id), epoch: request.broker_epoch };
     match broker.quorum.submit_for_peer(ControllerRequest::BrokerHeartbeat(request)).await {
-        ControllerReply::Heartbeat(Ok(heartbeat)) => BrokerHeartbeatResponse {
-            is_caught_up: heartbeat.is_caught_up,
-            is_fenced: heartbeat.is_fenced,
-            should_shut_down: heartbeat.should_shut_down,
-            ..Default::default()
-        },
+        ControllerReply::Heartbeat(Ok(heartbeat)) => {
+            // The end of this connection is a hint that the process has ended.
+            context.heard.of(registered);
+            BrokerHeartbeatResponse {
+                is_caught_up: heartbeat.is_caught_up,
+                is_fenced: heartbeat.is_fenced,
+                should_shut_down: heartbeat.should_shut_down,
+                ..Default::default()
+            }
+        }
         ControllerReply::Heartbeat(Err(refusal)) | ControllerReply::Refused(refusal) => {
             BrokerHeartbeatResponse { error_code: refusal.code.code(), ..Default::default() }
         }

@@ -43,7 +43,8 @@ async fn answer(
     if !dispatch::is_forwarded(frame.key) {
         return Err(ErrorCode::InvalidRequest);
     }
-    let origin = Origin { peer: SocketAddr::new(address, 0), listener: context.listener.clone() };
+    let (listener, heard) = (context.listener.clone(), context.heard.clone());
+    let origin = Origin { peer: SocketAddr::new(address, 0), listener, heard };
     let response = dispatch::dispatch(broker, &origin, frame).map_err(|_| ErrorCode::UnsupportedVersion)?;
     let response = response.await.ok().flatten().ok_or(ErrorCode::UnknownServerError)?;
     let framed = response.into_bytes().map_err(|_| ErrorCode::UnknownServerError)?;
