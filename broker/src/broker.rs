@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use bytestring::ByteString;
-use milena_client::ClientError;
 use milena_core::config::broker::server;
 use milena_core::lifecycle::State;
 use milena_core::metadata::MetadataImage;
@@ -162,8 +161,11 @@ impl Broker {
         tasks.spawn(self.isr_changes.clone().shrink(self.partitions.clone(), lag, stop.clone()));
         let (node_id, lifecycle) = (self.node_id, self.lifecycle.clone());
         let this = move || (node_id, lifecycle.epoch());
-        let nobody = ClientError::Timeout { address: "the active controller".to_owned(), timeout_ms: 0 };
-        let ask = move |_| std::future::ready(Err(nobody.clone()));
+        let lane = self.controller.lane();
+        let ask = move |request| {
+            let lane = lane.clone();
+            async move { lane.send(&request).await }
+        };
         tasks.spawn(self.isr_changes.clone().run(ask, this, stop.clone()));
     }
 

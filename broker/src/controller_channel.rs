@@ -15,6 +15,7 @@ use std::time::Duration;
 use milena_client::{ClientError, Connection, Options};
 use milena_core::config::broker::quorum;
 use milena_protocol::messages::allocate_producer_ids::AllocateProducerIdsRequest;
+use milena_protocol::messages::alter_partition::AlterPartitionRequest;
 use milena_protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
 use milena_protocol::messages::broker_registration::BrokerRegistrationRequest;
 use milena_protocol::messages::envelope::EnvelopeRequest;
@@ -54,6 +55,7 @@ macro_rules! to_controller {
 
 to_controller! {
     AllocateProducerIdsRequest;
+    AlterPartitionRequest;
     BrokerHeartbeatRequest;
     BrokerRegistrationRequest;
     EnvelopeRequest;

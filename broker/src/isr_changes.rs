@@ -119,7 +119,7 @@ fn request(
         let partition = RequestPartitionData {
             partition_index: index.0,
             leader_epoch: proposal.leader_epoch.0,
-            new_isr: proposal.isr.iter().map(|(node, _)| node.0).collect(),
+            new_isr: Vec::new(),
             new_isr_with_epochs: proposal.isr.iter().map(state).collect(),
             leader_recovery_state: RECOVERED,
             partition_epoch: proposal.partition_epoch,

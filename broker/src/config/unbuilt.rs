@@ -16,6 +16,12 @@ static FEATURES: [&Key; 6] = [
     &tier::REMOTE_LOG_STORAGE_SYSTEM_ENABLE,
 ];
 
+/// What picks the replica that a consumer reads from: the leader, or one in the consumer's rack.
+const REPLICA_SELECTORS: [&str; 2] = [
+    "org.apache.kafka.common.replica.LeaderSelector",
+    "org.apache.kafka.common.replica.RackAwareReplicaSelector",
+];
+
 /// Whether `name` is a security key, with or without the prefix of one listener.
 pub(super) fn is_security(name: &str) -> bool {
     let of_listener = || name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.'));
@@ -53,6 +59,10 @@ pub(super) fn refuse(properties: &Properties) -> anyhow::Result<()> {
         if FEATURES.iter().any(|key| key.name == name) {
             bail!("{name}={value} is not built yet");
         }
+    }
+    let selector = properties.text(&server::REPLICA_SELECTOR_CLASS);
+    if let Some(class) = selector.filter(|class| !REPLICA_SELECTORS.contains(class)) {
+        bail!("replica.selector.class={class} is not one of {}", REPLICA_SELECTORS.join(", "));
     }
     if properties.boolean(&quorum::UNSTABLE_API_VERSIONS_ENABLE) {
         bail!("unstable.api.versions.enable is not built yet");
