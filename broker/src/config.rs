@@ -78,7 +78,8 @@ impl Config {
             metadata_dir: metadata_dir.unwrap_or_else(|| log_dir.clone()),
             log_dir,
             cluster_id: given.cluster_id,
-            rack: properties.text(&quorum::BROKER_RACK).map(ByteString::from),
+            // Kubernetes sets the variable to nothing where a node is in no zone.
+            rack: properties.text(&quorum::BROKER_RACK).filter(|it| !it.is_empty()).map(ByteString::from),
             properties,
         })
     }

@@ -66,6 +66,10 @@ pub(crate) struct RunOptions {
     /// Reach every broker at this host:port, where no cluster DNS leads to the pods.
     #[arg(long, env = "MILENA_BROKER_ADDRESS_OVERRIDE")]
     pub(crate) broker_address_override: Option<String>,
+    /// Whether pods are labelled with the zone of their node; by default where Kubernetes is older than 1.35, which does it
+    /// itself.
+    #[arg(long, env = "MILENA_COPY_ZONES")]
+    pub(crate) copy_zones: Option<bool>,
     /// Seconds between two looks at the topics of a cluster for changes made in Kafka itself.
     #[arg(long, env = "MILENA_DRIFT_INTERVAL", default_value = "30", value_parser = seconds)]
     pub(crate) drift_interval: Duration,

@@ -11,6 +11,7 @@ mod roll;
 mod status;
 pub(crate) mod validate;
 pub(crate) mod view;
+pub(crate) mod zone;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -128,6 +129,9 @@ async fn realise(
     validated: ValidatedCluster,
     observed: &ObservedCluster,
 ) -> Result<Finding, ClusterError> {
+    if operator.copies_zones {
+        zone::copy(&operator.client, &validated.key, observed).await;
+    }
     let cluster_id = observed.cluster_id(cluster);
     let single = validated.is_single();
     let (pods, mut roll) = match roll::pods(observed) {
@@ -242,6 +246,10 @@ async fn roll_on(
         return Ok((roll::applying(), Again::Never));
     }
     let Roll::Stop { pods } = &roll else { return Ok((roll, Again::Never)) };
+    if !observed.lets_go(key, pods) {
+        let message = format!("{} wait for the disruption budget", pods.join(", "));
+        return Ok((roll::rolling(message), Again::After(EVICTION_RETRY)));
+    }
     let api: Api<Pod> = Api::namespaced(operator.client.clone(), &key.namespace);
     for pod in pods {
         match api.evict(pod, &EvictParams::default()).await {

@@ -23,6 +23,8 @@ pub(crate) const HTTP_PORT: i32 = 9644;
 
 /// On a claim: how many controllers the metadata quorum began with, where it was more than one.
 pub(crate) const INITIAL_CONTROLLERS_ANNOTATION: &str = "kafka.milena.dev/initial-controllers";
+/// The zone of a node, and of a pod from Kubernetes 1.35 on.
+pub(crate) const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 /// Node id of the first dedicated controller. Brokers count from 0.
 pub(crate) const FIRST_CONTROLLER_ID: i32 = 1000;
 

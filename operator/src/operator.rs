@@ -17,6 +17,8 @@ pub(crate) struct Operator {
     pub(crate) options: RunOptions,
     pub(crate) caches: Caches,
     pub(crate) queues: Arc<Queues>,
+    /// Whether pods get the zone of their node from here.
+    pub(crate) copies_zones: bool,
     pub(crate) sessions: Sessions,
     pub(crate) normalised: Normalised,
     pub(crate) events: Recorder,

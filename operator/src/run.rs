@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::cache::{Queues, Watches};
 use crate::cli::RunOptions;
 use crate::cluster::apply::Normalised;
+use crate::cluster::zone;
 use crate::http::{self, Readiness};
 use crate::kafka::Sessions;
 use crate::lease::Candidate;
@@ -98,7 +99,12 @@ impl Process {
         };
         let reporter =
             Reporter { controller: MANAGER.to_owned(), instance: Some(self.options.identity.clone()) };
+        let copies_zones = match self.options.copy_zones {
+            Some(copies) => copies,
+            None => zone::is_copied(&self.client).await.context("ask for the API server's version")?,
+        };
         Ok(Operator {
+            copies_zones,
             caches: watches.start().await?,
             queues,
             events: Recorder::new(self.client.clone(), reporter),

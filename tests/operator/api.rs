@@ -24,6 +24,7 @@ pub(crate) fn resource(kind: &str) -> ApiResource {
         "NetworkPolicy" => ("networking.k8s.io", "v1", "networkpolicies"),
         "Lease" => ("coordination.k8s.io", "v1", "leases"),
         "Event" => ("events.k8s.io", "v1", "events"),
+        "Node" => ("", "v1", "nodes"),
         "Namespace" => ("", "v1", "namespaces"),
         "Service" => ("", "v1", "services"),
         "Pod" => ("", "v1", "pods"),

@@ -158,3 +158,24 @@ async fn a_broker_that_serves_is_not_stopped_while_the_cluster_does_not_answer()
     assert!(!requests.iter().any(|it| it.resource == "pods" && it.verb == "create"), "nobody was evicted");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_pod_gets_the_zone_of_its_node() -> Result<()> {
+    let stage = Stage::new("zones").await?;
+    let _operator = stage.operator(None)?;
+    stage.apply("KafkaCluster", "demo", brokers(3)).await?;
+    let pod = "demo-broker-1";
+    stage.await_object("Pod", pod).await;
+    stage.bind(pod, &format!("node-{}", stage.namespace), "zone-7").await?;
+    // What newer versions of Kubernetes do themselves is undone: the operator does it where they do not.
+    let label = "topology.kubernetes.io/zone";
+    stage.merge("Pod", pod, json!({"metadata": {"labels": {label: null}}})).await?;
+    until("the pod has its zone", || async {
+        let labels = stage.get("Pod", pod).await?.metadata.labels?;
+        (labels.get(label).map(String::as_str) == Some("zone-7")).then_some(())
+    })
+    .await;
+    let told = stage.requests()?.into_iter().filter(|it| it.resource == "pods" && it.verb == "patch");
+    assert!(told.count() > 0, "the operator labelled it");
+    Ok(())
+}

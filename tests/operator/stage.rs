@@ -70,7 +70,10 @@ impl Stage {
         let user = json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": self.user()}]);
         let reference = |kind: &str, name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name});
         let name = self.user();
-        self.apply_global("ClusterRole", &name, json!({"rules": chart_rules()?})).await?;
+        let mut rules = chart_rules()?;
+        let nodes = json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]});
+        rules.as_array_mut().context("rules are a list")?.push(nodes);
+        self.apply_global("ClusterRole", &name, json!({"rules": rules})).await?;
         let binding = json!({"roleRef": reference("ClusterRole", &name), "subjects": user});
         self.apply_global("ClusterRoleBinding", &name, binding).await?;
         self.apply_in(&self.home(), "Role", "lease", json!({"rules": lease_rules()})).await?;
@@ -91,6 +94,7 @@ impl Stage {
         let mut command = Command::new(paths::binary("milena-operator"));
         command
             .args(["run", "--http-listen", "127.0.0.1:0"])
+            .args(["--copy-zones", "true"])
             .args(["--drift-interval", DRIFT_INTERVAL, "--lease-duration", LEASE_SECONDS])
             .env("KUBECONFIG", self.plane.kubeconfig(&self.user(), &[])?)
             .env("MILENA_WATCH_NAMESPACES", self.namespaces().cloned().collect::<Vec<_>>().join(","))
@@ -146,6 +150,22 @@ impl Stage {
         body: Value,
     ) -> Result<DynamicObject, kube::Error> {
         apply(&self.api(namespace, kind), kind, name, body).await
+    }
+
+    /// What a scheduler does: gives a pod its node, which is made in the zone.
+    pub(crate) async fn bind(&self, pod: &str, node: &str, zone: &str) -> Result<()> {
+        let labels = json!({"metadata": {"labels": {"topology.kubernetes.io/zone": zone}}});
+        self.apply_global("Node", node, labels).await?;
+        let binding = json!({
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": pod, "namespace": self.namespace},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        });
+        let path = format!("/api/v1/namespaces/{}/pods/{pod}/binding", self.namespace);
+        let request = http::Request::post(path).header("content-type", "application/json");
+        self.client.request_text(request.body(serde_json::to_vec(&binding)?)?).await?;
+        Ok(())
     }
 
     async fn apply_global(&self, kind: &str, name: &str, body: Value) -> Result<DynamicObject, kube::Error> {

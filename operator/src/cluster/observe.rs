@@ -12,6 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::build::Kind;
+use super::roll::is_ready;
 use super::validate::ValidatedCluster;
 use crate::cache::{Cache, Caches};
 use crate::crd::{KafkaCluster, KafkaClusterSpec};
@@ -78,6 +79,22 @@ impl ObservedCluster {
         spec.and_then(|spec| spec.replicas).unwrap_or(0)
     }
 
+    /// Whether the disruption budgets let several pods go together; for one alone the API server answers itself. A budget
+    /// that was just raised takes a moment.
+    pub(crate) fn lets_go(&self, key: &ClusterKey, pods: &[String]) -> bool {
+        let of_role = |role: Role| {
+            let stopped =
+                self.pods.iter().filter(|((of, _), pod)| *of == role && pods.contains(&pod.name_any()));
+            stopped.filter(|(_, pod)| is_ready(pod)).count()
+        };
+        Role::ALL.into_iter().all(|role| {
+            let budget = self.objects.get(&(Kind::PodDisruptionBudget, key.pods(role)));
+            let allowed = budget.and_then(|budget| budget["status"]["disruptionsAllowed"].as_u64());
+            let wanted = of_role(role) as u64;
+            wanted < 2 || allowed.is_some_and(|allowed| allowed >= wanted)
+        })
+    }
+
     /// Kafka's id of the cluster: the one that its volumes have, so that a cluster which is made again takes them up;
     /// else the one it was given before; else its own UID.
     pub(crate) fn cluster_id(&self, cluster: &KafkaCluster) -> String {
@@ -122,6 +139,31 @@ mod tests {
         assert_eq!(kafka_uuid("00000000-0000-0000-0000-000000000000"), "AAAAAAAAAAAAAAAAAAAAAA");
         assert_eq!(kafka_uuid("ffffffff-ffff-ffff-ffff-ffffffffffff"), "_____________________w");
         assert_eq!(kafka_uuid("12345678-9abc-def0-1234-56789abcdef0"), "EjRWeJq83vASNFZ4mrze8A");
+    }
+
+    #[test]
+    fn several_pods_wait_for_a_budget_that_lets_all_of_them_go() {
+        let key = ClusterKey::new("ns", "demo");
+        let ready = serde_json::json!({"conditions": [{"type": "Ready", "status": "True"}]});
+        let pod = |id: i32| {
+            let name = key.pod(Role::Broker, id);
+            let pod: Pod =
+                serde_json::from_value(serde_json::json!({"metadata": {"name": name}, "status": ready}))
+                    .unwrap();
+            ((Role::Broker, id), Arc::new(pod))
+        };
+        let pods = [0, 1].map(|id| key.broker(id));
+        let with_budget = |allowed: i32| {
+            let budget = serde_json::json!({"status": {"disruptionsAllowed": allowed}});
+            ObservedCluster {
+                objects: [((Kind::PodDisruptionBudget, key.brokers()), budget)].into(),
+                pods: [pod(0), pod(1)].into(),
+                ..ObservedCluster::default()
+            }
+        };
+        assert!(!with_budget(1).lets_go(&key, &pods));
+        assert!(with_budget(2).lets_go(&key, &pods));
+        assert!(with_budget(0).lets_go(&key, &pods[..1]), "the API server answers for one");
     }
 
     #[test]

@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use milena_client::admin::{
-    ConfigEntries, ConfigResource, PartitionDescription, QuorumDescription, QuorumReplica, Reassignment,
-    TopicPartition,
+    BrokerDescription, ConfigEntries, ConfigResource, PartitionDescription, QuorumDescription, QuorumReplica,
+    Reassignment, TopicPartition,
 };
 use milena_client::{Admin, ClientError};
 use milena_protocol::{ByteString, NodeId, PartitionIndex};
@@ -42,6 +42,13 @@ pub(crate) struct MetadataReplica {
 pub(crate) struct BrokerView {
     pub(crate) rack: Option<ByteString>,
     pub(crate) fenced: bool,
+}
+
+impl From<BrokerDescription> for BrokerView {
+    /// An empty rack is none.
+    fn from(broker: BrokerDescription) -> Self {
+        Self { rack: broker.rack.filter(|rack| !rack.is_empty()), fenced: broker.fenced }
+    }
 }
 
 /// A partition.
@@ -192,7 +199,7 @@ pub(crate) async fn look(admin: &Admin) -> Result<ClusterView, ClientError> {
         }
     }
     let brokers = cluster.brokers.into_iter();
-    let brokers = brokers.map(|it| (it.id, BrokerView { rack: it.rack, fenced: it.fenced })).collect();
+    let brokers = brokers.map(|it| (it.id, BrokerView::from(it))).collect();
     let leader = quorum.leader;
     let (voters, observers) = metadata_replicas(&quorum);
     Ok(ClusterView { leader, voters, observers, brokers, partitions })

@@ -29,7 +29,7 @@ impl Movement {
             return Ok(Self::default());
         }
         let brokers = admin.describe_cluster().await?.brokers.into_iter();
-        let brokers = brokers.map(|it| (it.id, BrokerView { rack: it.rack, fenced: it.fenced }));
+        let brokers = brokers.map(|it| (it.id, BrokerView::from(it)));
         Ok(Self { brokers: Some(brokers.collect()), moving: admin.list_reassignments().await? })
     }
 

@@ -9,7 +9,8 @@ use super::super::validate::ValidatedCluster;
 use super::Surroundings;
 use super::config::{FILE, VOLUME, listener_name};
 use crate::names::{
-    CLUSTER_ID_ANNOTATION, CONTROLLER_PORT, HTTP_PORT, INITIAL_CONTROLLERS_ANNOTATION, REPLICATION_PORT, Role,
+    CLUSTER_ID_ANNOTATION, CONTROLLER_PORT, HTTP_PORT, INITIAL_CONTROLLERS_ANNOTATION, REPLICATION_PORT,
+    Role, ZONE_LABEL,
 };
 
 /// User and group of the brokers.
@@ -25,8 +26,6 @@ const CONFIG_ANNOTATION: &str = "kafka.milena.dev/config";
 
 /// The variable in which Kubernetes puts the pod's ordinal, which is the node id.
 const NODE_ID: &str = "$(KAFKA_NODE_ID)";
-/// The label that Kubernetes gives to pods from version 1.35 on, from their node.
-const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 
 pub(super) fn stateful_set(
     cluster: &ValidatedCluster,
