@@ -22,6 +22,7 @@ use crate::config::{Config, Listener, LiveProperties};
 use crate::connection::{RequestMemory, ResponseMemory};
 use crate::connections::Connections;
 use crate::controller_channel::ControllerChannel;
+use crate::controller_registration;
 use crate::coordinator::Coordinators;
 use crate::follower::{Followers, Surroundings};
 use crate::isr_changes::IsrChanges;
@@ -110,8 +111,10 @@ impl Broker {
     ) -> anyhow::Result<()> {
         tokio::spawn(follow_limits(self.clone(), stop.clone()));
         if self.config.roles.is_controller {
-            let (broker, stop) = (self.clone(), stop.clone());
-            tokio::spawn(async move { broker.prober.run(broker.clone(), stop).await });
+            let (broker, stopped) = (self.clone(), stop.clone());
+            tokio::spawn(async move { broker.prober.run(broker.clone(), stopped).await });
+            let (registered, stop) = (controller_registration::keep_registered(self.clone()), stop.clone());
+            tokio::spawn(async move { stop.run_until_cancelled(registered).await });
         }
         if self.config.roles.is_broker {
             let previous = self.partitions.previous_broker_epoch();
@@ -221,6 +224,11 @@ impl Broker {
     /// Where this process stands as a broker.
     pub(crate) fn state(&self) -> State {
         self.lifecycle.state()
+    }
+
+    /// What is told of the metadata at `listener`: controllers tell what is committed, brokers what they have acted on.
+    pub(crate) fn image_at(&self, listener: &Listener) -> Arc<MetadataImage> {
+        if listener.is_controller { self.quorum.committed() } else { self.image() }
     }
 
     /// The newest committed metadata this broker has.

@@ -18,6 +18,7 @@ use milena_protocol::messages::allocate_producer_ids::AllocateProducerIdsRequest
 use milena_protocol::messages::alter_partition::AlterPartitionRequest;
 use milena_protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
 use milena_protocol::messages::broker_registration::BrokerRegistrationRequest;
+use milena_protocol::messages::controller_registration::ControllerRegistrationRequest;
 use milena_protocol::messages::envelope::EnvelopeRequest;
 use milena_protocol::{ErrorCode, Request};
 use tokio::sync::{Mutex, watch};
@@ -58,6 +59,7 @@ to_controller! {
     AlterPartitionRequest;
     BrokerHeartbeatRequest;
     BrokerRegistrationRequest;
+    ControllerRegistrationRequest;
     EnvelopeRequest;
 }
 

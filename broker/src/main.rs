@@ -11,6 +11,7 @@ mod config;
 mod connection;
 mod connections;
 mod controller_channel;
+mod controller_registration;
 mod coordinator;
 mod dispatch;
 mod follower;

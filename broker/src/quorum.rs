@@ -153,10 +153,11 @@ impl QuorumHandle {
     /// The newest committed image, once it is one that `test` accepts.
     pub(crate) async fn committed_where(&self, test: impl Fn(&MetadataImage) -> bool) -> Arc<MetadataImage> {
         let mut committed = self.0.committed.clone();
-        match committed.wait_for(|image| test(image)).await {
-            Ok(image) => image.clone(),
+        let found = committed.wait_for(|image| test(image)).await.ok().map(|image| image.clone());
+        match found {
+            Some(image) => image,
             // The quorum has ended, which others tell.
-            Err(_) => std::future::pending().await,
+            None => std::future::pending().await,
         }
     }
 

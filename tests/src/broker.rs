@@ -21,11 +21,11 @@ use crate::wait::eventually;
 use crate::{Process, frame, java, paths};
 
 /// How long a start or an orderly stop may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The cluster id of every test.
 const CLUSTER_ID: &str = "bWlsZW5hLXRlc3RzLTAwMA";
 /// Features that are not built here: neither broker has them, so that their answers can be compared.
-const WITHOUT: &[&str] = &["eligible.leader.replicas", "group", "transaction", "share", "streams"];
+pub(crate) const WITHOUT: &[&str] = &["eligible.leader.replicas", "group", "transaction", "share", "streams"];
 /// Settings of every test's broker.
 const SETTINGS: &[(&str, &str)] = &[
     ("process.roles", "broker,controller"),
@@ -217,7 +217,7 @@ fn free_ports() -> io::Result<(u16, u16)> {
     Ok((free_port()?, free_port()?))
 }
 
-fn free_port() -> io::Result<u16> {
+pub(crate) fn free_port() -> io::Result<u16> {
     let random = || (RandomState::new().hash_one(()) % PORTS.1) as u16;
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut ports = (0..TRIES_MAX).map(|_| PORTS.0 + random());
@@ -246,9 +246,17 @@ fn write_properties(
 }
 
 fn format(directory: &Path, without: &[&str]) -> anyhow::Result<()> {
+    format_with(directory, without, &["--standalone"])
+}
+
+/// Formats the directory of an Apache Kafka node.
+pub(crate) fn format_with(directory: &Path, without: &[&str], further: &[&str]) -> anyhow::Result<()> {
     let properties = directory.join("server.properties").to_string_lossy().into_owned();
-    let mut arguments: Vec<String> =
-        ["format", "-t", CLUSTER_ID, "-c", &properties, "--standalone"].map(str::to_owned).into();
+    let mut arguments: Vec<String> = ["format", "-t", CLUSTER_ID, "-c", &properties]
+        .iter()
+        .chain(further)
+        .map(|&a| a.to_owned())
+        .collect();
     for feature in without {
         arguments.extend(["--feature".to_owned(), format!("{feature}.version=0")]);
     }
@@ -256,7 +264,7 @@ fn format(directory: &Path, without: &[&str]) -> anyhow::Result<()> {
     java::tool("kafka.tools.StorageTool", &arguments).map(drop)
 }
 
-fn spawn(flavor: Flavor, directory: &Path) -> io::Result<Process> {
+pub(crate) fn spawn(flavor: Flavor, directory: &Path) -> io::Result<Process> {
     let mut command = match flavor {
         Flavor::Milena => Command::new(paths::binary("milena-broker")),
         Flavor::Kafka => java::java(),

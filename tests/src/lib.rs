@@ -4,6 +4,7 @@
 //! [`TestBroker`]: a test that fails on both is wrong about Kafka, or its client is.
 
 pub mod broker;
+pub mod cluster;
 pub mod dice;
 pub mod dump;
 pub mod frame;
@@ -13,6 +14,7 @@ pub mod process;
 pub mod wait;
 
 pub use broker::{Flavor, TestBroker};
+pub use cluster::{Role, TestCluster};
 pub use dice::Dice;
 pub use process::Process;
 pub use wait::eventually;

@@ -35,7 +35,7 @@ pub(crate) async fn handle(
     {
         return ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.code(), ..Default::default() };
     }
-    let image = broker.image();
+    let image = broker.image_at(&context.listener);
     let features = image.features();
     ApiVersionsResponse {
         api_keys: dispatch::advertised()

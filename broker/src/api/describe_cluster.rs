@@ -3,7 +3,8 @@
 //! - On a broker listener the brokers, on a controller listener the controllers (KIP-919). Asking one for the other is
 //!   MISMATCHED_ENDPOINT_TYPE (version 1 on).
 //! - Fenced brokers are left out, unless version 2 asks for them.
-//! - The controller named to clients is an alive broker, since controllers are not reachable for them (KIP-590).
+//! - The controller named to clients is any alive broker, since controllers are not reachable for them (KIP-590); to those
+//!   of a controller listener the active one.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use milena_protocol::ErrorCode;
 use milena_protocol::messages::describe_cluster::{
     DescribeClusterBroker, DescribeClusterRequest, DescribeClusterResponse,
 };
+use rand::seq::IteratorRandom as _;
 
 use crate::api::authorized_operations;
 use crate::broker::{Broker, RequestContext};
@@ -29,14 +31,18 @@ pub(crate) async fn handle(
     if request.endpoint_type != served && context.version >= 1 {
         return mismatch(&request, served);
     }
-    let image = broker.image();
+    let image = broker.image_at(&context.listener);
     let (controller_id, brokers) = if context.listener.is_controller {
-        (broker.node_id.0, controllers(&image, &context.listener.name))
+        let controllers = controllers(&image, &context.listener.name);
+        let active = broker.quorum.leader().borrow().id.map_or(-1, |id| id.0);
+        let is_known = controllers.iter().any(|node| node.broker_id == active);
+        (if is_known { active } else { -1 }, controllers)
     } else {
         let wanted = |broker: &&BrokerImage| request.include_fenced_brokers || !broker.fenced;
         let address = |broker: &BrokerImage| address(broker, &context.listener.name);
         let brokers: Vec<_> = image.brokers().filter(wanted).filter_map(address).collect();
-        (brokers.iter().find(|broker| !broker.is_fenced).map_or(-1, |broker| broker.broker_id), brokers)
+        let alive = brokers.iter().filter(|broker| !broker.is_fenced);
+        (alive.choose(&mut rand::rng()).map_or(-1, |broker| broker.broker_id), brokers)
     };
     DescribeClusterResponse {
         endpoint_type: served,

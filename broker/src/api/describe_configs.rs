@@ -31,10 +31,10 @@ const ENTRIES_MAX: usize = 400_000;
 
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
-    _context: &RequestContext,
+    context: &RequestContext,
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
-    let image = broker.image();
+    let image = broker.image_at(&context.listener);
     let mut entries_left = ENTRIES_MAX;
     let describe = |resource: &DescribeConfigsResource| {
         let described = describe(broker, &image, resource).and_then(|described| {

@@ -16,10 +16,10 @@ use crate::broker::{Broker, RequestContext};
 
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
-    _context: &RequestContext,
+    context: &RequestContext,
     request: ListPartitionReassignmentsRequest,
 ) -> ListPartitionReassignmentsResponse {
-    let image = broker.image();
+    let image = broker.image_at(&context.listener);
     let topics = match request.topics {
         None => image.topics().filter_map(|topic| ongoing(topic, topic.partitions())).collect(),
         Some(topics) => {

@@ -20,6 +20,7 @@ use milena_protocol::messages::metadata::{
     MetadataResponseTopic,
 };
 use milena_protocol::{ErrorCode, NodeId, PartitionIndex, TopicId, Uuid};
+use rand::seq::IteratorRandom as _;
 
 use crate::api::{authorized_operations, create_topics};
 use crate::broker::{Broker, RequestContext};
@@ -69,7 +70,7 @@ fn respond(
     let image = broker.image();
     let brokers: Vec<_> = image.brokers().filter_map(|broker| address(broker, context)).collect();
     MetadataResponse {
-        controller_id: brokers.first().map_or(-1, |broker| broker.node_id),
+        controller_id: brokers.iter().choose(&mut rand::rng()).map_or(-1, |broker| broker.node_id),
         brokers,
         cluster_id: Some(broker.cluster_id.clone()),
         topics,

@@ -1,0 +1,340 @@
+//! Several processes that are one cluster: brokers, controllers, or both in one, ours or Apache Kafka's.
+//!
+//! The voters are static, so that every node can be formatted by itself. Node ids begin at 1. What the processes said,
+//! and their data, is kept when a test fails.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use anyhow::Context;
+use milena_protocol::messages::describe_quorum::{RequestPartitionData, RequestTopicData};
+use milena_protocol::messages::{
+    DescribeQuorumRequest, MetadataRequest, MetadataResponse, metadata::MetadataRequestTopic,
+};
+use milena_protocol::{NodeId, Request};
+use tempfile::TempDir;
+
+use crate::broker::{Flavor, PATIENCE, WITHOUT, format_with, free_port, spawn};
+use crate::wait::eventually;
+use crate::{Process, frame};
+
+/// Settings of every node.
+const SETTINGS: &[(&str, &str)] = &[
+    ("controller.listener.names", "CONTROLLER"),
+    ("offsets.topic.replication.factor", "3"),
+    ("offsets.topic.num.partitions", "5"),
+    ("group.initial.rebalance.delay.ms", "0"),
+];
+
+/// What a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It has partitions.
+    Broker,
+    /// It votes.
+    Controller,
+    /// Both.
+    Combined,
+}
+
+impl Role {
+    fn is_broker(self) -> bool {
+        self != Self::Controller
+    }
+
+    fn is_controller(self) -> bool {
+        self != Self::Broker
+    }
+
+    fn names(self) -> &'static str {
+        match self {
+            Self::Broker => "broker",
+            Self::Controller => "controller",
+            Self::Combined => "broker,controller",
+        }
+    }
+}
+
+/// One process of a cluster.
+#[derive(Debug)]
+pub struct Node {
+    id: NodeId,
+    role: Role,
+    flavor: Flavor,
+    folder: PathBuf,
+    port: u16,
+    controller_port: u16,
+    process: Option<Process>,
+    /// What ended processes of it said.
+    said: Vec<String>,
+}
+
+/// A cluster that ends with the test.
+#[derive(Debug)]
+pub struct TestCluster {
+    nodes: Vec<Node>,
+    directory: Option<TempDir>,
+    settings: Vec<(String, String)>,
+}
+
+impl TestCluster {
+    /// Starts `count` of our combined nodes, and waits until each serves and knows all.
+    pub fn start(count: usize, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let mut cluster = Self::prepare(&vec![(Role::Combined, Flavor::Milena); count], settings)?;
+        cluster.launch_all()?;
+        cluster.await_all();
+        Ok(cluster)
+    }
+
+    /// Formats what must be, and starts nothing. `{directory}` in a setting stands for the folder of the node.
+    pub fn prepare(nodes: &[(Role, Flavor)], settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let directory = TempDir::with_prefix("milena-cluster-")?;
+        let settings = SETTINGS.iter().chain(settings);
+        let settings = settings.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let mut cluster = Self { nodes: Vec::new(), directory: None, settings };
+        for (id, (role, flavor)) in (1..).map(NodeId).zip(nodes.iter().copied()) {
+            let folder = directory.path().join(format!("node-{id}"));
+            fs::create_dir(&folder)?;
+            let (port, controller_port) = (free_port()?, free_port()?);
+            let said = Vec::new();
+            cluster.nodes.push(Node { id, role, flavor, folder, port, controller_port, process: None, said });
+        }
+        cluster.directory = Some(directory);
+        for node in &cluster.nodes {
+            cluster.write_properties(node)?;
+            if node.flavor == Flavor::Kafka {
+                format_with(&node.folder, WITHOUT, &[])?;
+            }
+        }
+        Ok(cluster)
+    }
+
+    /// Every node, in the order of their ids.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// A node by its id.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn node(&self, id: i32) -> &Node {
+        self.nodes.iter().find(|node| node.id.0 == id).expect("a node of the cluster")
+    }
+
+    fn node_mut(&mut self, id: i32) -> &mut Node {
+        self.nodes.iter_mut().find(|node| node.id.0 == id).expect("a node of the cluster")
+    }
+
+    /// `host:port` of every broker, with commas between them.
+    pub fn bootstrap(&self) -> String {
+        let brokers = self.nodes.iter().filter(|node| node.role.is_broker());
+        brokers.map(Node::bootstrap).collect::<Vec<_>>().join(",")
+    }
+
+    /// Begins to start every node that does not run.
+    pub fn launch_all(&mut self) -> io::Result<()> {
+        self.nodes.iter_mut().filter(|node| node.process.is_none()).try_for_each(Node::launch)
+    }
+
+    /// Begins to start a node, and does not wait.
+    pub fn launch(&mut self, id: i32) -> io::Result<()> {
+        self.node_mut(id).launch()
+    }
+
+    /// Ends a node at once, as `kill -9` does.
+    pub fn kill(&mut self, id: i32) {
+        self.node_mut(id).end(Process::kill);
+    }
+
+    /// Ends a node in order.
+    ///
+    /// # Panics
+    /// If it does not end in time, or with a status that says it failed.
+    pub fn stop(&mut self, id: i32) {
+        let is_kafka = self.node(id).flavor == Flavor::Kafka;
+        self.node_mut(id).end(|process| {
+            let status = process.terminate(PATIENCE);
+            // Java passes the signal on as 128 + 15.
+            assert!(status.success() || (is_kafka && status.code() == Some(143)), "{status}");
+        });
+    }
+
+    /// Starts a node that was ended, and waits until it serves.
+    pub fn restart(&mut self, id: i32) -> io::Result<()> {
+        self.launch(id)?;
+        self.await_brokers(id, &[id]);
+        Ok(())
+    }
+
+    /// Waits until every broker that runs knows every other that runs.
+    pub fn await_all(&mut self) {
+        let running = self.nodes.iter().filter(|node| node.role.is_broker() && node.process.is_some());
+        let ids: Vec<i32> = running.map(|node| node.id.0).collect();
+        for id in &ids {
+            self.await_brokers(*id, &ids);
+        }
+    }
+
+    /// Waits until the broker `id` names all of `others` to its clients.
+    ///
+    /// # Panics
+    /// If the process ends meanwhile, or does not get there in time.
+    pub fn await_brokers(&mut self, id: i32, others: &[i32]) {
+        let node = self.node_mut(id);
+        eventually(&format!("brokers {others:?} at broker {id}"), PATIENCE, || {
+            if let Some(status) = node.process.as_mut().and_then(Process::ended) {
+                panic!("node {id} ended with {status} at its start:\n{}", node.lines().join("\n"));
+            }
+            let known = node.brokers().ok()?;
+            others.iter().all(|other| known.contains(other)).then_some(())
+        });
+    }
+
+    /// The active controller as any broker but `unasked` knows it, once one does.
+    pub fn controller(&self, unasked: &[i32]) -> i32 {
+        eventually("an active controller", PATIENCE, || {
+            let asked = self.nodes.iter().filter(|node| node.role.is_broker() && node.process.is_some());
+            let mut asked = asked.filter(|node| !unasked.contains(&node.id.0));
+            asked.find_map(|node| node.controller().ok().flatten())
+        })
+    }
+
+    fn voters(&self) -> String {
+        let voters = self.nodes.iter().filter(|node| node.role.is_controller());
+        let voters = voters.map(|node| format!("{}@127.0.0.1:{}", node.id, node.controller_port));
+        voters.collect::<Vec<_>>().join(",")
+    }
+
+    fn write_properties(&self, node: &Node) -> io::Result<()> {
+        let (client, controller) = (node.bootstrap(), format!("127.0.0.1:{}", node.controller_port));
+        let listeners = match node.role {
+            Role::Broker => format!("PLAINTEXT://{client}"),
+            Role::Controller => format!("CONTROLLER://{controller}"),
+            Role::Combined => format!("PLAINTEXT://{client},CONTROLLER://{controller}"),
+        };
+        let mut text = format!(
+            "node.id={}\nprocess.roles={}\nlisteners={listeners}\ncontroller.quorum.voters={}\nlog.dirs={}\n\
+             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n",
+            node.id,
+            node.role.names(),
+            self.voters(),
+            node.folder.join("data").display()
+        );
+        if node.role.is_broker() {
+            text.push_str(&format!(
+                "inter.broker.listener.name=PLAINTEXT\nadvertised.listeners=PLAINTEXT://{client}\n"
+            ));
+        }
+        for (key, value) in &self.settings {
+            let value = value.replace("{directory}", &node.folder.to_string_lossy());
+            text.push_str(&format!("{key}={value}\n"));
+        }
+        fs::write(node.folder.join("server.properties"), text)
+    }
+}
+
+impl Drop for TestCluster {
+    fn drop(&mut self) {
+        // All at once: one that is left alone would wait for the others.
+        self.nodes.iter_mut().for_each(|node| node.end(Process::kill));
+        if !thread::panicking() {
+            return;
+        }
+        for node in &self.nodes {
+            fs::write(node.folder.join("output.log"), node.said.join("\n")).ok();
+        }
+        if let Some(directory) = self.directory.take() {
+            eprintln!("the nodes and what they said are kept in {}", directory.keep().display());
+        }
+    }
+}
+
+impl Node {
+    /// Its id.
+    pub fn id(&self) -> i32 {
+        self.id.0
+    }
+
+    /// `host:port` for clients.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `host:port` of its controller listener.
+    pub fn controller_address(&self) -> String {
+        format!("127.0.0.1:{}", self.controller_port)
+    }
+
+    /// Where its properties and its data are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The process, if it runs.
+    pub fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
+    }
+
+    /// What its processes have printed so far.
+    pub fn lines(&self) -> Vec<String> {
+        let running = self.process.iter().flat_map(Process::lines);
+        self.said.iter().cloned().chain(running).collect()
+    }
+
+    /// Asks it at its clients' listener.
+    pub fn ask<R: Request>(&self, version: i16, request: &R) -> io::Result<R::Response> {
+        frame::exchange(&mut frame::connect(&self.bootstrap())?, version, request)
+    }
+
+    /// What it says of `topics`.
+    pub fn metadata(&self, topics: &[&str]) -> io::Result<MetadataResponse> {
+        let topic = |name: &&str| MetadataRequestTopic { name: Some((*name).into()), ..Default::default() };
+        let topics = Some(topics.iter().map(topic).collect());
+        self.ask(12, &MetadataRequest { topics, allow_auto_topic_creation: false, ..Default::default() })
+    }
+
+    /// The brokers that it names to its clients.
+    pub fn brokers(&self) -> io::Result<BTreeSet<i32>> {
+        Ok(self.metadata(&[])?.brokers.iter().map(|broker| broker.node_id).collect())
+    }
+
+    /// Who leads the metadata quorum, as it finds out.
+    pub fn controller(&self) -> io::Result<Option<i32>> {
+        let partitions = vec![RequestPartitionData { partition_index: 0 }];
+        let topics = vec![RequestTopicData { topic_name: "__cluster_metadata".into(), partitions }];
+        let answer = self.ask(1, &DescribeQuorumRequest { topics })?;
+        let leaders = answer.topics.iter().flat_map(|topic| &topic.partitions);
+        let mut leaders = leaders.filter(|led| led.error_code == 0 && led.leader_id >= 0);
+        Ok(leaders.next().map(|led| led.leader_id))
+    }
+
+    /// Status and body of a page of ours.
+    pub fn page(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        let line = self.lines().into_iter().rev().find(|line| line.contains("serving metrics and health"));
+        let line = line.context("only our nodes serve pages")?;
+        let http = line.split("address=").nth(1).context("an address")?.trim().to_owned();
+        let mut stream = frame::connect(&http)?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let status = answer.split(' ').nth(1).context("a status line")?.parse()?;
+        Ok((status, answer.split_once("\r\n\r\n").unwrap_or_default().1.to_owned()))
+    }
+
+    fn launch(&mut self) -> io::Result<()> {
+        self.end(Process::kill);
+        self.process = Some(spawn(self.flavor, &self.folder)?);
+        Ok(())
+    }
+
+    fn end(&mut self, end: impl FnOnce(&mut Process)) {
+        if let Some(mut process) = self.process.take() {
+            end(&mut process);
+            self.said.extend(process.lines());
+        }
+    }
+}
