@@ -13,7 +13,7 @@
 //! | fetching | OFFSET_OUT_OF_RANGE | resetting: where does the leader's log begin and end? |
 //! | resetting | [`Fetcher::on_ends`] | cut off, or begun anew, then fetching |
 //! | fetching, resetting | FENCED_LEADER_EPOCH in the epoch that is asked for | failed |
-//! | fetching, resetting | another error; a batch that is damaged | the same, later |
+//! | fetching, resetting | another error; a batch that is damaged | the same, later: from [`DELAY_MS_MIN`] on, doubling |
 //! | any | the log failed | failed |
 //! | any | [`Fetcher::follow`] in another epoch, [`Fetcher::forget`] | fetching anew; gone |
 //!
@@ -39,6 +39,9 @@ use session::Session;
 pub use step::{Action, Fetched, Step, StepError};
 use truncation::{EpochEnd, Reset, reset};
 
+/// The first delay of a partition after an error. A leader that has not heard of its epoch yet hears of it soon.
+pub const DELAY_MS_MIN: i64 = 20;
+
 /// Who fetches and how much, by the keys `replica.fetch.*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetcherSettings {
@@ -52,7 +55,7 @@ pub struct FetcherSettings {
     pub response_bytes_max: i32,
     /// `replica.fetch.max.bytes`.
     pub partition_bytes_max: i32,
-    /// `replica.fetch.backoff.ms`.
+    /// `replica.fetch.backoff.ms`, the longest delay.
     pub backoff_ms: i64,
 }
 
@@ -96,6 +99,8 @@ struct Followed {
     position: Position,
     stage: Stage,
     delayed_until: Option<Timestamp>,
+    /// Since it last got on.
+    errors: u32,
     /// The leader's high watermark as it was told last.
     leader_high_watermark: Option<Offset>,
     /// When it last got records, in requests.
@@ -105,6 +110,12 @@ struct Followed {
 impl Followed {
     fn is_in_sync(&self) -> bool {
         self.leader_high_watermark.is_some_and(|reached| self.position.log_end >= reached)
+    }
+
+    fn delay(&mut self, now: Timestamp, ms_max: i64) {
+        let ms = DELAY_MS_MIN.checked_shl(self.errors.min(32)).unwrap_or(ms_max).min(ms_max);
+        self.delayed_until = Some(now.plus_ms(ms));
+        self.errors = self.errors.saturating_add(1);
     }
 
     fn is_due(&self, stage: Stage, now: Timestamp) -> bool {
@@ -138,6 +149,7 @@ impl Fetcher {
             position,
             stage: Stage::Fetching,
             delayed_until: None,
+            errors: 0,
             leader_high_watermark: None,
             served: 0,
         };
@@ -200,7 +212,7 @@ impl Fetcher {
             cluster_id: None,
             replica_id: node_id.0,
             replica_state: ReplicaState { replica_id: node_id.0, replica_epoch: broker_epoch },
-            max_wait_ms: self.settings.wait_ms_max,
+            max_wait_ms: self.wait_ms(now),
             min_bytes: self.settings.bytes_min,
             max_bytes: self.settings.response_bytes_max,
             isolation_level: 0,
@@ -212,10 +224,17 @@ impl Fetcher {
         })
     }
 
-    /// When a partition that waits may be asked for again.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
+    /// No longer than until a partition that is delayed may be asked for again.
+    fn wait_ms(&self, now: Timestamp) -> i32 {
+        let left = self.next_deadline(now).map(|at| at.ms_since(now));
+        let left = left.and_then(|ms| i32::try_from(ms).ok()).unwrap_or(i32::MAX);
+        left.min(self.settings.wait_ms_max)
+    }
+
+    /// When a partition that is delayed may be asked for again.
+    pub fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
         let alive = self.partitions.values().filter(|followed| followed.stage != Stage::Failed);
-        alive.filter_map(|followed| followed.delayed_until).min()
+        alive.filter_map(|followed| followed.delayed_until).filter(|until| *until > now).min()
     }
 
     /// The request was not answered: the connection is gone, and perhaps the session.
@@ -283,13 +302,13 @@ impl Fetcher {
             ErrorCode::OffsetOutOfRange => followed.stage = Stage::Resetting,
             // The leader knows a newer epoch, which the image will bring.
             ErrorCode::FencedLeaderEpoch => followed.stage = Stage::Failed,
-            _ => followed.delayed_until = Some(now.plus_ms(self.settings.backoff_ms)),
+            _ => followed.delay(now, self.settings.backoff_ms),
         }
     }
 
     fn delay_all(&mut self, now: Timestamp) {
-        let until = now.plus_ms(self.settings.backoff_ms);
-        self.partitions.values_mut().for_each(|followed| followed.delayed_until = Some(until));
+        let ms_max = self.settings.backoff_ms;
+        self.partitions.values_mut().for_each(|followed| followed.delay(now, ms_max));
     }
 
     /// A step was done, and the log stands at a new position; or it was not.
@@ -305,9 +324,9 @@ impl Fetcher {
         match position {
             Ok(position) => {
                 followed.position = position;
-                followed.delayed_until = None;
+                (followed.delayed_until, followed.errors) = (None, 0);
             }
-            Err(StepError::Refused) => followed.delayed_until = Some(now.plus_ms(backoff_ms)),
+            Err(StepError::Refused) => followed.delay(now, backoff_ms),
             Err(StepError::Failed) => followed.stage = Stage::Failed,
         }
     }
@@ -347,7 +366,7 @@ impl Fetcher {
             Reset::Truncate(offset) => Action::Truncate(offset),
             Reset::Restart(offset) => Action::Restart(offset),
             Reset::Keep => {
-                followed.delayed_until = Some(now.plus_ms(self.settings.backoff_ms));
+                followed.delay(now, self.settings.backoff_ms);
                 return None;
             }
         };

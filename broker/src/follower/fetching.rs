@@ -138,8 +138,9 @@ impl Fetching {
 
     /// Waits until there may be something to ask.
     async fn idle(&self) {
-        let deadline = self.state().fetcher.next_deadline();
-        let left = deadline.map_or(self.settings.backoff_ms, |at| at.ms_since(now()).max(1));
+        let now = now();
+        let deadline = self.state().fetcher.next_deadline(now);
+        let left = deadline.map_or(self.settings.backoff_ms, |at| at.ms_since(now));
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(1));
         tokio::time::timeout(left, self.changed.notified()).await.ok();
     }

@@ -173,7 +173,8 @@ fn errors_delay_fail_or_reset() {
         next(&mut fetcher);
         assert_eq!(fetcher.on_answer(NOW, mk_answer(0, vec![mk_error(0, code)])), []);
         let is_asked_now = next(&mut fetcher).is_some();
-        let is_asked_later = fetcher.next_fetch(NOW.plus_ms(1_000), 31, &Starts::default()).is_some();
+        let later = NOW.plus_ms(DELAY_MS_MIN);
+        let is_asked_later = fetcher.next_fetch(later, 31, &Starts::default()).is_some();
         (is_asked_now, is_asked_later, fetcher.failed(), fetcher.resetting(NOW).len())
     };
     for code in [ErrorCode::NotLeaderOrFollower, ErrorCode::UnknownLeaderEpoch, ErrorCode::UnknownTopicId] {
@@ -181,6 +182,22 @@ fn errors_delay_fail_or_reset() {
     }
     assert_eq!(after(ErrorCode::FencedLeaderEpoch), (false, false, 1, 0));
     assert_eq!(after(ErrorCode::OffsetOutOfRange), (false, false, 0, 1));
+}
+
+#[test]
+fn delays_grow_to_the_backoff_and_bound_the_wait_of_the_others() {
+    let mut fetcher = mk_fetcher(2);
+    let mut now = NOW;
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        fetcher.next_fetch(now, 31, &Starts::default()).unwrap();
+        let answer = mk_answer(0, vec![mk_error(0, ErrorCode::UnknownLeaderEpoch)]);
+        fetcher.on_answer(now, answer);
+        waits.push(fetcher.next_fetch(now, 31, &Starts::default()).unwrap().max_wait_ms);
+        now = fetcher.next_deadline(now).unwrap();
+    }
+    assert_eq!(waits, [20, 40, 80, 160, 320, 500, 500, 500]);
+    assert_eq!(now.ms_since(NOW), 20 + 40 + 80 + 160 + 320 + 640 + 1_000 + 1_000);
 }
 
 #[test]
