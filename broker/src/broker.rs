@@ -31,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::partitions::Partitions;
 use crate::prober::{Heard, Prober};
 use crate::quorum::{self, QuorumHandle};
+use crate::throttle::Throttles;
 
 /// Memory that large requests in flight may hold together.
 const REQUEST_MEMORY_BYTES: usize = 32 * 1024 * 1024;
@@ -50,6 +51,7 @@ pub(crate) struct Broker {
     pub(crate) cluster_id: ByteString,
     pub(crate) partitions: Partitions,
     pub(crate) isr_changes: IsrChanges,
+    pub(crate) throttles: Throttles,
     pub(crate) coordinators: Coordinators,
     pub(crate) quorum: QuorumHandle,
     /// The way to the active controller for what this broker itself asks.
@@ -87,6 +89,7 @@ impl Broker {
                 coordinators: Coordinators::new(config.node_id, &config.properties),
                 lifecycle: Arc::new(Lifecycle::new(config.node_id)),
                 prober: Prober::new(),
+                throttles: Throttles::new(&live),
                 live,
                 partitions,
                 isr_changes: IsrChanges::default(),
@@ -139,6 +142,7 @@ impl Broker {
                 quorum: self.quorum.clone(),
                 lifecycle: self.lifecycle.clone(),
                 partitions: self.partitions.clone(),
+                throttle: self.throttles.follower.clone(),
                 stop: stop.clone(),
             },
         );

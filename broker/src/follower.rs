@@ -19,6 +19,7 @@ use crate::lifecycle::Lifecycle;
 use crate::partition::{Cut, Partition};
 use crate::partitions::Partitions;
 use crate::quorum::QuorumHandle;
+use crate::throttle::Throttle;
 
 mod fetching;
 mod link;
@@ -31,6 +32,7 @@ pub(crate) struct Surroundings {
     pub(crate) quorum: QuorumHandle,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) partitions: Partitions,
+    pub(crate) throttle: Arc<Throttle>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -43,6 +45,7 @@ struct Shared {
     per_leader: u64,
     links: Links,
     partitions: Partitions,
+    throttle: Arc<Throttle>,
     stop: CancellationToken,
     table: Mutex<Table>,
 }
@@ -63,7 +66,7 @@ struct FetcherId {
 impl Followers {
     /// Follows nothing yet.
     pub(crate) fn new(config: &Config, surroundings: Surroundings) -> Self {
-        let Surroundings { quorum, lifecycle, partitions, stop } = surroundings;
+        let Surroundings { quorum, lifecycle, partitions, throttle, stop } = surroundings;
         let properties = &config.properties;
         let settings = FetcherSettings {
             node_id: config.node_id,
@@ -78,6 +81,7 @@ impl Followers {
             per_leader: u64::try_from(properties.int(&server::NUM_REPLICA_FETCHERS)).unwrap_or(1).max(1),
             links: Links::new(config, quorum, lifecycle),
             partitions,
+            throttle,
             stop,
             table: Mutex::default(),
         }))
@@ -128,7 +132,7 @@ impl Followers {
             fetching.follow(key, partition.clone(), epoch);
             return;
         }
-        let fetching = Arc::new(Fetching::new(leader, self.0.settings));
+        let fetching = Arc::new(Fetching::new(leader, self.0.settings, self.0.throttle.clone()));
         fetching.follow(key, partition.clone(), epoch);
         table.fetchers.insert(id, fetching.clone());
         let (shared, run) = (self.0.clone(), fetching);

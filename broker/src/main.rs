@@ -26,6 +26,7 @@ mod prober;
 mod quorum;
 mod server;
 mod telemetry;
+mod throttle;
 mod topics;
 
 use std::process::ExitCode;

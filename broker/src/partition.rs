@@ -99,6 +99,7 @@ pub(crate) struct Partition {
     is_flushing: AtomicBool,
     state: Mutex<Replica>,
     config: ArcSwap<TopicConfig>,
+    node_id: NodeId,
     /// `replica.lag.time.max.ms`.
     lag_ms_max: i64,
     progress: watch::Sender<Progress>,
@@ -295,6 +296,16 @@ impl Partition {
         state.set_rules(replica_rules(&config, self.lag_ms_max), now());
         self.publish(&state);
         self.config.store(config);
+    }
+
+    /// Whether this replica is throttled as leader.
+    pub(crate) fn is_throttled_leader(&self) -> bool {
+        self.config.load().leader_replication_throttled_replicas.includes(self.index, self.node_id)
+    }
+
+    /// Whether this replica is throttled as follower.
+    pub(crate) fn is_throttled_follower(&self) -> bool {
+        self.config.load().follower_replication_throttled_replicas.includes(self.index, self.node_id)
     }
 
     fn publish(&self, state: &Replica) {

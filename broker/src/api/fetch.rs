@@ -143,8 +143,9 @@ impl<'a> Fetch<'a> {
         let (mut left, mut is_first) = (self.bytes_max, true);
         let read = |wanted: &Wanted| {
             let partition = wanted.found.as_ref().map_err(|code| *code)?;
-            let bytes_max = wanted.read.bytes_max.min(left);
-            let request = ReadRequest { bytes_max, at_least_one: is_first, ..wanted.read };
+            let is_held = self.is_held(partition);
+            let bytes_max = if is_held { 0 } else { wanted.read.bytes_max.min(left) };
+            let request = ReadRequest { bytes_max, at_least_one: is_first && !is_held, ..wanted.read };
             let read = match &self.reader {
                 Reader::Follower(follower) if is_new => {
                     self.read_for(*follower, partition, &request, wanted.log_start)?
@@ -173,12 +174,23 @@ impl<'a> Fetch<'a> {
         Ok(read)
     }
 
+    /// A follower that is behind, of a throttled partition, waits while too much is sent.
+    fn is_held(&self, partition: &Partition) -> bool {
+        let Reader::Follower(follower) = &self.reader else { return false };
+        partition.is_throttled_leader()
+            && self.broker.throttles.leader.is_exceeded()
+            && !partition.is_in_sync(follower.node)
+    }
+
     fn count(&self, results: &Results) {
-        if matches!(self.reader, Reader::Follower(_)) {
-            return;
-        }
+        let is_follower = matches!(self.reader, Reader::Follower(_));
         for (wanted, result) in self.wanted.iter().zip(results) {
-            if let Ok(partition) = &wanted.found {
+            let Ok(partition) = &wanted.found else { continue };
+            if is_follower {
+                if partition.is_throttled_leader() {
+                    self.broker.throttles.leader.record(result.as_ref().map_or(0, |read| read.records.len()));
+                }
+            } else {
                 partition.traffic.fetched(result.as_ref().ok().map(|read| read.records.len()));
             }
         }

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::link::{Link, Links};
 use crate::partition::{Cut, Partition, now};
 use crate::partitions::Partitions;
+use crate::throttle::Throttle;
 
 /// The first pause after a connection that failed.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -39,22 +40,27 @@ struct State {
 }
 
 /// What is fetched.
-#[derive(Default)]
-struct Targets(HashMap<Key, Arc<Partition>>);
+struct Targets {
+    partitions: HashMap<Key, Arc<Partition>>,
+    throttle: Arc<Throttle>,
+}
 
 impl Logs for Targets {
     fn log_start(&self, key: Key) -> Option<Offset> {
-        self.0.get(&key).map(|partition| partition.log_start_offset())
+        self.partitions.get(&key).map(|partition| partition.log_start_offset())
     }
 
-    fn is_throttled(&self, _key: Key) -> bool {
-        false
+    fn is_throttled(&self, key: Key) -> bool {
+        let is_throttled =
+            self.partitions.get(&key).is_some_and(|partition| partition.is_throttled_follower());
+        is_throttled && self.throttle.is_exceeded()
     }
 }
 
 impl Fetching {
-    pub(super) fn new(leader: NodeId, settings: FetcherSettings) -> Self {
-        let state = State { fetcher: Fetcher::new(settings), targets: Targets::default(), is_over: false };
+    pub(super) fn new(leader: NodeId, settings: FetcherSettings, throttle: Arc<Throttle>) -> Self {
+        let targets = Targets { partitions: HashMap::new(), throttle };
+        let state = State { fetcher: Fetcher::new(settings), targets, is_over: false };
         Self { leader, settings, state: Mutex::new(state), changed: Notify::new() }
     }
 
@@ -66,7 +72,7 @@ impl Fetching {
     pub(super) fn follow(&self, key: Key, partition: Arc<Partition>, epoch: LeaderEpoch) {
         let mut state = self.state();
         state.fetcher.follow(key, partition.topic.clone(), epoch, partition.position());
-        state.targets.0.insert(key, partition);
+        state.targets.partitions.insert(key, partition);
         self.changed.notify_one();
     }
 
@@ -74,7 +80,7 @@ impl Fetching {
     pub(super) fn forget(&self, key: Key) -> bool {
         let mut state = self.state();
         state.fetcher.forget(key);
-        state.targets.0.remove(&key);
+        state.targets.partitions.remove(&key);
         state.is_over |= state.fetcher.is_empty();
         if state.is_over {
             self.changed.notify_one();
@@ -185,14 +191,22 @@ impl Fetching {
     }
 
     fn do_step(&self, Step { key, leader_epoch, action }: Step) {
-        let partition = self.state().targets.0.get(&key).cloned();
+        let (partition, throttle) = {
+            let targets = &self.state().targets;
+            (targets.partitions.get(&key).cloned(), targets.throttle.clone())
+        };
         let cut = |partition: &Partition, cut| partition.cut(leader_epoch, cut);
         let position = match (partition, action) {
             (None, _) => Err(StepError::Failed),
             (Some(partition), Action::Diverged(leader)) => cut(&partition, Cut::Diverged(leader)),
             (Some(partition), Action::Truncate(offset)) => cut(&partition, Cut::At(offset)),
             (Some(partition), Action::Restart(offset)) => cut(&partition, Cut::All(offset)),
-            (Some(partition), Action::Append(fetched)) => partition.append_fetched(fetched, leader_epoch),
+            (Some(partition), Action::Append(fetched)) => {
+                if partition.is_throttled_follower() {
+                    throttle.record(fetched.records.len());
+                }
+                partition.append_fetched(fetched, leader_epoch)
+            }
         };
         self.state().fetcher.on_position(now(), (key, leader_epoch), position);
     }

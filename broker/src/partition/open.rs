@@ -89,6 +89,7 @@ impl Partition {
             is_flushing: AtomicBool::new(false),
             state: Mutex::new(replica),
             config: ArcSwap::new(opened.config),
+            node_id: opened.node_id,
             lag_ms_max: opened.lag_ms_max,
             progress: watch::Sender::new(progress),
             producer_count: AtomicUsize::new(0),

@@ -70,6 +70,11 @@ impl Partition {
         logs.map(|(node, log)| Candidate { node, log_end: *log.end() }).collect()
     }
 
+    /// Whether this replica leads and `node` is in sync with it.
+    pub(crate) fn is_in_sync(&self, node: NodeId) -> bool {
+        self.lock().isr().contains(&node)
+    }
+
     /// Waits until no replica has records below `offset` any more. Yields where the logs start.
     pub(crate) async fn deleted_below(&self, offset: Offset) -> Result<Offset, ErrorCode> {
         let mut progress = self.progress.subscribe();

@@ -10,6 +10,7 @@ pub mod log;
 pub mod quorum;
 pub mod security;
 pub mod server;
+pub mod throttles;
 pub mod tier;
 
 /// Every broker key.
@@ -20,10 +21,10 @@ pub fn keys() -> impl Iterator<Item = &'static Key> {
         .copied()
 }
 
-/// The key called `name`.
+/// The key called `name`, be it one that is only set while a broker runs.
 pub fn key(name: &str) -> Option<&'static Key> {
     static BY_NAME: LazyLock<HashMap<&'static str, &'static Key>> =
-        LazyLock::new(|| keys().map(|key| (key.name, key)).collect());
+        LazyLock::new(|| keys().chain(throttles::KEYS.iter().copied()).map(|key| (key.name, key)).collect());
     BY_NAME.get(name).copied()
 }
 

@@ -51,10 +51,8 @@ pub fn of_topic(key: &Key) -> Effect {
     }
 }
 
-/// Topic keys of what is not built: replication, tiers.
+/// Topic keys of what is not built: tiers.
 const TOPIC_KEPT: &[&str] = &[
-    "follower.replication.throttled.replicas",
-    "leader.replication.throttled.replicas",
     "local.retention.bytes",
     "local.retention.ms",
     "remote.log.copy.disable",
@@ -143,6 +141,8 @@ const OBEYED: &[&str] = &[
     "replica.lag.time.max.ms",
     "replica.selector.class",
     "replica.socket.timeout.ms",
+    "replication.quota.window.num",
+    "replication.quota.window.size.seconds",
     "request.timeout.ms",
     "security.inter.broker.protocol",
     "share.coordinator.state.topic.num.partitions",

@@ -9,6 +9,7 @@ use bytestring::ByteString;
 
 use super::topic::{self, Synonym};
 use super::{Key, Properties, Type, Value, broker, group};
+use crate::quota::Throttled;
 
 /// Values of one resource in the metadata image.
 pub type Values = imbl::OrdMap<ByteString, ByteString>;
@@ -217,7 +218,9 @@ pub struct TopicConfig {
     pub file_delete_delay_ms: i64,
     pub flush_messages: i64,
     pub flush_ms: i64,
+    pub follower_replication_throttled_replicas: Throttled,
     pub index_interval_bytes: i32,
+    pub leader_replication_throttled_replicas: Throttled,
     pub max_compaction_lag_ms: i64,
     pub max_message_bytes: i32,
     pub message_timestamp_after_max_ms: i64,
@@ -244,6 +247,10 @@ impl TopicConfig {
         let long = |key| layers.integer(key);
         let int = |key| i32::try_from(long(key)).unwrap_or(i32::MAX);
         let flag = |key| layers.boolean(key);
+        let replicas = |key| match text(key) {
+            Value::List(entries) => Throttled::of(&entries),
+            _ => Throttled::Nobody,
+        };
         let policy = |word: &str| matches!(text(&topic::CLEANUP_POLICY), Value::List(l) if l.iter().any(|e| e == word));
         Self {
             cleanup_delete: policy("delete"),
@@ -253,7 +260,11 @@ impl TopicConfig {
             file_delete_delay_ms: long(&topic::FILE_DELETE_DELAY_MS),
             flush_messages: long(&topic::FLUSH_MESSAGES),
             flush_ms: long(&topic::FLUSH_MS),
+            follower_replication_throttled_replicas: replicas(
+                &topic::FOLLOWER_REPLICATION_THROTTLED_REPLICAS,
+            ),
             index_interval_bytes: int(&topic::INDEX_INTERVAL_BYTES),
+            leader_replication_throttled_replicas: replicas(&topic::LEADER_REPLICATION_THROTTLED_REPLICAS),
             max_compaction_lag_ms: long(&topic::MAX_COMPACTION_LAG_MS),
             max_message_bytes: int(&topic::MAX_MESSAGE_BYTES),
             message_timestamp_after_max_ms: long(&topic::MESSAGE_TIMESTAMP_AFTER_MAX_MS),

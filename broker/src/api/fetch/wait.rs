@@ -77,6 +77,9 @@ impl Fetch<'_> {
     fn readable(&self, index: usize) -> Option<usize> {
         let wanted = &self.wanted[index];
         let partition = wanted.found.as_ref().ok()?;
+        if self.is_held(partition) {
+            return Some(0);
+        }
         let result = partition.read(&ReadRequest { at_least_one: true, ..wanted.read });
         (!cannot_wait(&result)).then(|| bytes(&result).min(wanted.read.bytes_max))
     }
