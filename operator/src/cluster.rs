@@ -42,7 +42,7 @@ use crate::report::{self, ReportError};
 /// How soon an eviction that the budget forbade is tried again.
 const EVICTION_RETRY: Duration = Duration::from_secs(5);
 /// How soon a cluster of several nodes is looked at again while it is not as it should be.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// An API server answers so when a budget forbids an eviction.
 const TOO_MANY_REQUESTS: u16 = 429;
 
@@ -182,7 +182,11 @@ async fn look(
         return None;
     }
     let admin = operator.sessions.admin(&cluster.key, cluster.brokers);
-    let view = view::look(&admin).await;
+    let mut view = view::look(&admin).await;
+    // The broker that was asked may be the one that has just stopped: the next connection finds another.
+    if matches!(view, Err(ClientError::Closed { .. })) {
+        view = view::look(&admin).await;
+    }
     if let Err(error) = &view {
         tracing::warn!(cluster = %cluster.key, %error, "the cluster does not answer");
         operator.sessions.close(&cluster.key);

@@ -137,7 +137,7 @@ fn container(cluster: &ValidatedCluster, role: Role, around: Surroundings<'_>) -
     container
 }
 
-/// What differs from pod to pod: Kubernetes puts the ordinal into the addresses. A single node has no peers to be told of.
+/// What differs from pod to pod: Kubernetes puts the ordinal into the addresses.
 fn environment(cluster: &ValidatedCluster, role: Role, around: Surroundings<'_>) -> Value {
     let label = |name: &str| json!({"fieldRef": {"apiVersion": "v1", "fieldPath": format!("metadata.labels['{name}']")}});
     let value = |name: &str, value: String| json!({"name": name, "value": value});
@@ -146,12 +146,10 @@ fn environment(cluster: &ValidatedCluster, role: Role, around: Surroundings<'_>)
         value("KAFKA_ADVERTISED_LISTENERS", advertised(cluster, role).join(",")),
         value("CLUSTER_ID", around.cluster_id.to_owned()),
     ];
-    if !cluster.is_single() {
-        if role == Role::Broker {
-            variables.push(json!({"name": "KAFKA_BROKER_RACK", "valueFrom": label(ZONE_LABEL)}));
-        }
-        variables.push(value("MILENA_INITIAL_CONTROLLERS", initial_controllers(cluster, around)));
+    if role == Role::Broker {
+        variables.push(json!({"name": "KAFKA_BROKER_RACK", "valueFrom": label(ZONE_LABEL)}));
     }
+    variables.push(value("MILENA_INITIAL_CONTROLLERS", initial_controllers(cluster, around)));
     variables.push(value("MILENA_HTTP_LISTEN", format!("0.0.0.0:{HTTP_PORT}")));
     variables.push(value("MILENA_LOG_FORMAT", "json".to_owned()));
     Value::Array(variables)
@@ -168,7 +166,7 @@ fn advertised(cluster: &ValidatedCluster, role: Role) -> Vec<String> {
             advertised.push(format!("{}://{service}:{}", listener_name(&listener.name), listener.port));
         }
     }
-    if role == cluster.voting_role() && !cluster.is_single() {
+    if role == cluster.voting_role() {
         advertised.push(format!("CONTROLLER://{pod}:{CONTROLLER_PORT}"));
     }
     advertised

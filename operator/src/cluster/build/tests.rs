@@ -109,19 +109,18 @@ fn what_cannot_be_changed_later_is_right() {
     );
     assert_eq!(
         environment[1]["value"],
-        "REPLICATION://demo-broker-$(KAFKA_NODE_ID).demo-brokers.ns.svc:9091,PLAIN://demo-broker-$(KAFKA_NODE_ID).ns.svc:9092"
+        "REPLICATION://demo-broker-$(KAFKA_NODE_ID).demo-brokers.ns.svc:9091,PLAIN://demo-broker-$(KAFKA_NODE_ID).ns.svc:9092,CONTROLLER://demo-broker-$(KAFKA_NODE_ID).demo-brokers.ns.svc:9093"
     );
 }
 
-/// What existing clusters of one broker have: another template would restart their broker.
+/// Another template restarts every broker of every cluster with the next operator: the changelog says so.
 #[test]
 fn a_single_broker_is_built_as_ever() {
     let built = built("");
     let set = find(&built, Kind::StatefulSet, "demo-broker");
-    assert_eq!(hash_of(&set["spec"].to_string()), "f71076147e4f18ff");
-    for name in ["MILENA_INITIAL_CONTROLLERS", "KAFKA_BROKER_RACK"] {
-        assert_eq!(variable(&built, "demo-broker", name), None);
-    }
+    assert_eq!(hash_of(&set["spec"].to_string()), "1c1c04e987461c87");
+    let initial = variable(&built, "demo-broker", "MILENA_INITIAL_CONTROLLERS").unwrap();
+    assert_eq!(initial["value"], "0@demo-broker-0.demo-brokers.ns.svc:9093");
 }
 
 #[test]
