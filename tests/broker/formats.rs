@@ -347,7 +347,8 @@ fn directory_that_apache_kafka_formatted_by_its_defaults_is_served_and_goes_back
     client.create_topic();
     client.find_coordinators();
     let levels = client.finalized();
-    let kept = levels.iter().filter(|(name, _)| !matches!(&**name, "kraft.version" | "metadata.version"));
+    let built = ["eligible.leader.replicas.version", "kraft.version", "metadata.version"];
+    let kept = levels.iter().filter(|(name, _)| !built.contains(&&**name));
     let kept: Vec<_> = kept.cloned().collect();
     assert!(kept.contains(&("transaction.version".to_owned(), 2)), "{kept:?}");
     for (group, offset) in [("left", 3), ("turned", 5)] {
@@ -381,7 +382,7 @@ fn directory_that_apache_kafka_formatted_by_its_defaults_is_served_and_goes_back
         assert_eq!(warnings.iter().filter(is_named).count(), 1, "{name}={level}: {warnings:#?}");
     }
     let served: Vec<_> = client.finalized().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(served, ["kraft.version", "metadata.version"]);
+    assert_eq!(served, built);
     assert_eq!(client.view(), theirs);
     for group in ["there", "shared"] {
         assert_eq!(client.join(group), ErrorCode::InconsistentGroupProtocol, "{group}");

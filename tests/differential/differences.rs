@@ -114,7 +114,6 @@ type Difference = (&'static str, fn(&Exchange) -> bool);
 const UNBUILT_FEATURES: &[&str] = &[
     "group.version",
     "transaction.version",
-    "eligible.leader.replicas.version",
     "share.version",
     "streams.version",
     // Only the level of Kafka 4.3.

@@ -25,7 +25,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The cluster id of every test.
 const CLUSTER_ID: &str = "bWlsZW5hLXRlc3RzLTAwMA";
 /// Features that are not built here: neither broker has them, so that their answers can be compared.
-pub(crate) const WITHOUT: &[&str] = &["eligible.leader.replicas", "group", "transaction", "share", "streams"];
+pub(crate) const WITHOUT: &[&str] = &["group", "transaction", "share", "streams"];
 /// Settings of every test's broker.
 const SETTINGS: &[(&str, &str)] = &[
     ("process.roles", "broker,controller"),

@@ -18,7 +18,6 @@
 //! | UnregisterBroker | PartitionChangeRecord, UnregisterBrokerRecord |
 //! | AlterPartition, AssignReplicasToDirs | PartitionChangeRecord |
 //! | AlterPartitionReassignments, ElectLeaders | PartitionChangeRecord |
-//! | RegisterBroker, UnfenceBroker | as registration and heartbeat, without a session |
 //!
 //! A topic of a request is refused by itself; the others of the request go on. Source: KIP-500, KIP-631; the
 //! `ReplicationControlManager`, `ConfigurationControlManager` and `ClusterControlManager` of Apache Kafka for the order
@@ -27,7 +26,7 @@
 use std::collections::BTreeSet;
 
 use milena_protocol::messages::metadata_records::{
-    BeginTransactionRecord, EndTransactionRecord, MetadataRecord,
+    BeginTransactionRecord, EndTransactionRecord, MetadataRecord, NoOpRecord,
 };
 use milena_protocol::{NodeId, Offset, Timestamp};
 
@@ -78,6 +77,8 @@ pub struct Controller {
     image: MetadataImage,
     sessions: Sessions,
     rounds: Rounds,
+    /// When the last record was written.
+    written: Timestamp,
     random: random::Random,
 }
 
@@ -87,7 +88,7 @@ impl Controller {
     pub fn new(settings: Settings, image: MetadataImage, now: Timestamp, seed: u128) -> Self {
         let sessions = Sessions::new(settings.session_timeout_ms(), &image, now);
         let rounds = Self::first_rounds(&settings, now);
-        Self { settings, image, sessions, rounds, random: random::Random::new(seed) }
+        Self { settings, image, sessions, rounds, written: now, random: random::Random::new(seed) }
     }
 
     /// Moves over a batch that holds no metadata record, such as a control batch.
@@ -99,6 +100,11 @@ impl Controller {
     pub fn set_quorum(&mut self, voters: BTreeSet<NodeId>, kraft_version: i16) {
         self.settings.voters = voters;
         self.settings.kraft_version = kraft_version;
+    }
+
+    /// Learns whether nobody else fetches the metadata log. Others are told the time by a record now and then.
+    pub fn set_alone(&mut self, is_alone: bool) {
+        self.settings.is_alone = is_alone;
     }
 
     /// The metadata that decisions are based on, uncommitted changes included.
@@ -136,6 +142,23 @@ impl Controller {
         self.image.next_offset() + (i64::try_from(records.len() + bounds).unwrap_or(i64::MAX) - 1)
     }
 
+    fn next_no_op(&self) -> Option<Timestamp> {
+        let interval = self.settings.idle_interval_ms()?;
+        Some(Timestamp(self.written.0.saturating_add(interval)))
+    }
+
+    fn outcome(
+        &mut self,
+        now: Timestamp,
+        records: Vec<MetadataRecord>,
+        replies: Vec<(Ticket, ControllerReply)>,
+    ) -> Outcome<MetadataRecord, ControllerReply> {
+        if !records.is_empty() {
+            self.written = now;
+        }
+        Outcome { records: at_once(records), replies }
+    }
+
     fn decide(&mut self, now: Timestamp, request: ControllerRequest) -> Decision {
         match request {
             ControllerRequest::CreateTopics { topics, validate_only } => {
@@ -159,10 +182,6 @@ impl Controller {
             }
             ControllerRequest::RegisterController(record) => {
                 (vec![record.into()], ControllerReply::Done(Ok(())))
-            }
-            ControllerRequest::RegisterBroker(record) => self.register_broker(record),
-            ControllerRequest::UnfenceBroker { broker, broker_epoch } => {
-                self.unfence_broker(broker, broker_epoch)
             }
             ControllerRequest::BrokerRegistration { request, tells_previous_epoch } => {
                 self.register(now, &request, tells_previous_epoch)
@@ -194,7 +213,7 @@ impl Machine for Controller {
         request: ControllerRequest,
     ) -> Outcome<MetadataRecord, ControllerReply> {
         let (records, reply) = self.decide(now, request);
-        Outcome { records: at_once(records), replies: vec![(ticket, reply)] }
+        self.outcome(now, records, vec![(ticket, reply)])
     }
 
     fn replay(&mut self, record: &MetadataRecord) {
@@ -204,8 +223,8 @@ impl Machine for Controller {
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        let round = self.rounds.next();
-        Some(self.sessions.next_expiry().map_or(round, |expiry| expiry.min(round)))
+        let due = [Some(self.rounds.next()), self.sessions.next_expiry(), self.next_no_op()];
+        due.into_iter().flatten().min()
     }
 
     fn on_deadline(&mut self, now: Timestamp) -> Outcome<MetadataRecord, ControllerReply> {
@@ -220,7 +239,10 @@ impl Machine for Controller {
                 records = round(self, now);
             }
         }
-        Outcome { records: at_once(records), replies: Vec::new() }
+        if records.is_empty() && self.next_no_op().is_some_and(|due| due <= now) {
+            records.push(NoOpRecord {}.into());
+        }
+        self.outcome(now, records, Vec::new())
     }
 }
 

@@ -22,22 +22,24 @@ pub struct Candidate {
     pub fenced: bool,
 }
 
-/// Why replicas cannot be placed.
+/// Why replicas cannot be placed: what Apache Kafka says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PlacementError {
     /// There are fewer brokers than replicas.
     #[error(
         "Unable to replicate the partition {wanted} time(s): The target replication factor of {wanted} cannot be reached \
-         because only {registered} broker(s) are registered."
+         because only {registered} broker(s) are registered or some brokers have all their log directories cordoned."
     )]
     TooFewBrokers {
         /// Replicas that were asked for.
         wanted: usize,
-        /// Brokers there are.
+        /// Brokers that take replicas.
         registered: usize,
     },
     /// No broker could lead.
-    #[error("Unable to replicate the partition {wanted} time(s): All brokers are currently fenced.")]
+    #[error(
+        "Unable to replicate the partition {wanted} time(s): All brokers are currently fenced, or have all their log directories cordoned."
+    )]
     AllFenced {
         /// Replicas that were asked for.
         wanted: usize,
@@ -57,11 +59,11 @@ pub fn place(
     replicas: usize,
     random: u64,
 ) -> Result<Vec<Vec<NodeId>>, PlacementError> {
-    if candidates.len() < replicas {
-        return Err(PlacementError::TooFewBrokers { wanted: replicas, registered: candidates.len() });
-    }
     if candidates.iter().all(|candidate| candidate.fenced) {
         return Err(PlacementError::AllFenced { wanted: replicas });
+    }
+    if candidates.len() < replicas {
+        return Err(PlacementError::TooFewBrokers { wanted: replicas, registered: candidates.len() });
     }
     let order = interleaved(candidates, random);
     let mut loads = vec![Load::default(); order.len()];

@@ -47,6 +47,7 @@ pub(super) fn settings(config: &Config, cluster_id: &str) -> Settings {
         cluster_id: cluster_id.into(),
         kraft_version: config.voters.kraft_version(),
         voters: [config.node_id].into(),
+        is_alone: true,
         properties: config.properties.clone(),
     }
 }

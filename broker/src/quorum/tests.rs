@@ -77,7 +77,7 @@ async fn a_new_directory_becomes_a_cluster_of_one() {
     let image = quorum.image();
     assert_eq!(
         image.features().iter().map(|(n, l)| (n.to_string(), *l)).collect::<Vec<_>>(),
-        [("metadata.version".into(), 30)]
+        [("eligible.leader.replicas.version".into(), 1), ("metadata.version".into(), 30)]
     );
     let broker = image.broker(NodeId(1)).unwrap();
     assert!(!broker.fenced);

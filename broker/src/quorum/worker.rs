@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
-use milena_core::config::broker::quorum;
-use milena_core::controller::{Controller, ControllerReply, ControllerRequest, bootstrap_records};
+use milena_core::config::broker::{log as log_keys, quorum};
+use milena_core::controller::{
+    Controller, ControllerReply, ControllerRequest, bootstrap_records, feature_records,
+};
 use milena_core::machine::{Machine, Ticket};
 use milena_core::metadata::{MetadataImage, MetadataLoader};
 use milena_core::raft::{Input, Output, Raft, ReplicaKey, Settings};
 use milena_protocol::messages::control_records::VotersRecord;
 use milena_protocol::messages::metadata_records::{
-    AbortTransactionRecord, BeginTransactionRecord, EndTransactionRecord, FeatureLevelRecord, MetadataRecord,
+    AbortTransactionRecord, FeatureLevelRecord, MetadataRecord,
 };
 use milena_protocol::{Offset, Timestamp, Uuid};
 use milena_storage::{Disk, StorageError};
@@ -121,7 +123,8 @@ impl Worker {
             self.append(&[AbortTransactionRecord { reason }.into()])?;
         }
         if self.controller.image().features().is_empty() {
-            let records = first_records(&*self.disk, &self.dir)?;
+            let min_isr = config.properties.int(&log_keys::MIN_INSYNC_REPLICAS);
+            let records = first_records(&*self.disk, &self.dir, min_isr)?;
             self.append(&records)?;
         }
         self.commit()?;
@@ -289,24 +292,21 @@ fn new_controller(config: &Config, dir: &LogDir, loader: &MetadataLoader) -> Con
 }
 
 /// What a new cluster starts with: the levels of `bootstrap.checkpoint`, which another formatter may have written.
-fn first_records(disk: &dyn Disk, dir: &LogDir) -> anyhow::Result<Vec<MetadataRecord>> {
+fn first_records(disk: &dyn Disk, dir: &LogDir, min_isr: i32) -> anyhow::Result<Vec<MetadataRecord>> {
     let is_level = |record: &MetadataRecord| {
         matches!(record, MetadataRecord::FeatureLevelRecord(FeatureLevelRecord { .. }))
     };
     let levels = snapshot::read(disk, &dir.bootstrap)?.unwrap_or_default().records;
     let levels: Vec<MetadataRecord> = levels.into_iter().filter(is_level).collect();
     if levels.is_empty() {
-        return Ok(bootstrap_records());
+        return Ok(bootstrap_records(feature_records(), min_isr));
     }
     let mut image = MetadataImage::default();
     for (offset, record) in (0..).map(Offset).zip(&levels) {
         image.replay(offset, record)?;
     }
     registration::check(&image).with_context(|| dir.bootstrap.display().to_string())?;
-    let mut records = vec![BeginTransactionRecord { name: Some("Bootstrap records".into()) }.into()];
-    records.extend(levels);
-    records.push(EndTransactionRecord {}.into());
-    Ok(records)
+    Ok(bootstrap_records(levels, min_isr))
 }
 
 /// `None` where the disk is full: the log is whole, and what was to be done beside it is tried again later.

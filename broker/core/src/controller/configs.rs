@@ -9,7 +9,7 @@ use bytestring::ByteString;
 use milena_protocol::ErrorCode;
 use milena_protocol::messages::alter_configs::{self, AlterableConfig as Replacement};
 use milena_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
-use milena_protocol::messages::metadata_records::{ConfigRecord, MetadataRecord};
+use milena_protocol::messages::metadata_records::{ClearElrRecord, ConfigRecord, MetadataRecord};
 
 use super::{Controller, ControllerReply, Decision, Refusal};
 use crate::config::effective::Values;
@@ -52,7 +52,7 @@ impl Controller {
         validate_only: bool,
     ) -> Decision {
         let id = |wanted: &AlterConfigsResource| (wanted.resource_type, wanted.resource_name.clone());
-        decide(resources, validate_only, id, |wanted| self.alter(wanted))
+        self.cleared(decide(resources, validate_only, id, |wanted| self.alter(wanted)))
     }
 
     /// Replaces all values of a resource.
@@ -64,7 +64,16 @@ impl Controller {
         let id = |wanted: &alter_configs::AlterConfigsResource| {
             (wanted.resource_type, wanted.resource_name.clone())
         };
-        decide(resources, validate_only, id, |wanted| self.replace(wanted))
+        self.cleared(decide(resources, validate_only, id, |wanted| self.replace(wanted)))
+    }
+
+    /// Who is eligible was judged by the former `min.insync.replicas`: a change of it clears eligible leader replicas.
+    fn cleared(&self, (mut records, reply): Decision) -> Decision {
+        if self.view().has_elr() {
+            let cleared: Vec<MetadataRecord> = records.iter().filter_map(clears).map(Into::into).collect();
+            records.extend(cleared);
+        }
+        (records, reply)
     }
 
     fn replace(&self, wanted: &alter_configs::AlterConfigsResource) -> Result<Vec<MetadataRecord>, Refusal> {
@@ -159,6 +168,17 @@ impl Controller {
         }
         let message = format!("The topic '{}' does not exist.", resource.name);
         Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, message))
+    }
+}
+
+fn clears(record: &MetadataRecord) -> Option<ClearElrRecord> {
+    match record {
+        MetadataRecord::ConfigRecord(config) if *config.name == *topic::MIN_INSYNC_REPLICAS.name => {
+            let is_of_topic = config.resource_type == ResourceType::Topic as i8;
+            let topic_name = if is_of_topic { config.resource_name.clone() } else { ByteString::new() };
+            Some(ClearElrRecord { topic_name })
+        }
+        _ => None,
     }
 }
 

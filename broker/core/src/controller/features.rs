@@ -1,6 +1,7 @@
 //! Feature levels: a level changes when this controller and every registered broker support it. One refusal refuses the
 //! whole request.
 //!
+//! Every other controller that has registered must support it too, and every voter must have registered.
 //! Features that are finalized but not built can be lowered to level 0.
 //! `metadata.version` has one supported level, so that no downgrade of it could lose metadata; and
 //! `kraft.version` is a control record of the quorum, not one of the controller: it can be asked for at the level it has.
@@ -8,12 +9,15 @@
 use std::collections::BTreeMap;
 
 use bytestring::ByteString;
-use milena_protocol::ErrorCode;
 use milena_protocol::messages::metadata_records::{FeatureLevelRecord, MetadataRecord};
 use milena_protocol::messages::update_features::FeatureUpdateKey;
+use milena_protocol::{ErrorCode, NodeId};
 
+use super::activation::min_isr_record;
 use super::{Controller, ControllerReply, Decision, Refusal};
-use crate::metadata::features::{KNOWN, KRAFT_VERSION, SUPPORTED};
+use crate::config::topic::MIN_INSYNC_REPLICAS;
+use crate::metadata::features::{ELIGIBLE_LEADER_REPLICAS_VERSION, KNOWN, KRAFT_VERSION, SUPPORTED};
+use crate::metadata::{ConfigResource, ResourceType};
 
 /// What a change of level may do, by its number on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +52,30 @@ impl Controller {
         if validate_only {
             records.clear();
         }
+        let keeps_elr = |update: &FeatureUpdateKey| {
+            *update.feature == *ELIGIBLE_LEADER_REPLICAS_VERSION && update.max_version_level > 0
+        };
+        if !validate_only && updates.iter().any(keeps_elr) {
+            records.splice(..0, self.min_isr_of_all());
+        }
         (records, ControllerReply::Done(Ok(())))
+    }
+
+    /// Eligible leader replicas need one `min.insync.replicas` of all brokers, and none of single ones.
+    fn min_isr_of_all(&self) -> Vec<MetadataRecord> {
+        let key = MIN_INSYNC_REPLICAS.name;
+        let mut records = Vec::new();
+        let all = ConfigResource::new(ResourceType::Broker, "");
+        if self.image.config(&all).is_none_or(|values| !values.contains_key(key)) {
+            records.push(min_isr_record("", Some(self.settings.min_insync_replicas())));
+        }
+        let of_one = self.image.configs().filter(|(resource, values)| {
+            resource.resource_type == ResourceType::Broker
+                && !resource.name.is_empty()
+                && values.contains_key(key)
+        });
+        records.extend(of_one.map(|(resource, _)| min_isr_record(&resource.name, None)));
+        records
     }
 
     fn update_feature(&self, update: &FeatureUpdateKey) -> Result<Option<MetadataRecord>, Refusal> {
@@ -99,7 +126,21 @@ impl Controller {
             let range = range.map(|(_, min, max)| (*min, *max));
             check_range(&format!("Broker {}", broker.id), range, level)?;
         }
-        Ok(())
+        let others = self.image.controllers().filter(|other| other.controller_id != self.settings.node_id.0);
+        for other in others {
+            let range = other.features.iter().find(|feature| *feature.name == *name);
+            let range = range.map(|feature| (feature.min_supported_version, feature.max_supported_version));
+            check_range(&format!("Controller {}", other.controller_id), range, level)?;
+        }
+        let is_known = |voter: &&NodeId| {
+            **voter == self.settings.node_id || self.image.controllers().any(|c| c.controller_id == voter.0)
+        };
+        match self.settings.voters.iter().find(|voter| !is_known(voter)) {
+            Some(voter) => {
+                Err(format!("controller {voter} has not registered, and may not support this feature"))
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, PartitionIndex, TopicId};
 
 use super::topics::repeated;
 use super::{Controller, ControllerReply, Decision, RECORDS_PER_REQUEST_MAX, Refusal};
-use crate::metadata::{MetadataImage, PartitionImage, TopicImage};
+use crate::metadata::{BrokerImage, MetadataImage, PartitionImage, TopicImage};
 use crate::placement::{self, Candidate};
 
 impl Controller {
@@ -18,12 +18,13 @@ impl Controller {
         if partitions > RECORDS_PER_REQUEST_MAX {
             return Err(excessive());
         }
-        let candidate = |broker: &crate::metadata::BrokerImage| Candidate {
+        let candidate = |broker: &BrokerImage| Candidate {
             id: broker.id,
             rack: broker.rack.clone(),
-            fenced: broker.fenced || broker.in_controlled_shutdown,
+            fenced: broker.fenced,
         };
-        let candidates: Vec<_> = self.image.brokers().map(candidate).collect();
+        let stays = |broker: &&BrokerImage| !broker.in_controlled_shutdown && broker.takes_replicas();
+        let candidates: Vec<_> = self.image.brokers().filter(stays).map(candidate).collect();
         placement::place(&candidates, partitions, replicas, self.random.number())
             .map_err(|error| Refusal::new(ErrorCode::InvalidReplicationFactor, error.to_string()))
     }

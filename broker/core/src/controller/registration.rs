@@ -52,28 +52,6 @@ impl Controller {
         (records, ControllerReply::Registration(Ok(epoch)))
     }
 
-    /// Registers a broker of this process, without a session.
-    pub(super) fn register_broker(&mut self, record: RegisterBrokerRecord) -> Decision {
-        let mut records = self.view().end_incarnation(NodeId(record.broker_id), true);
-        let own_offset = self.offset_after(&records);
-        let record = RegisterBrokerRecord {
-            broker_epoch: own_offset,
-            fenced: true,
-            in_controlled_shutdown: false,
-            ..record
-        };
-        records.push(record.into());
-        (records, ControllerReply::BrokerRegistered(own_offset))
-    }
-
-    /// Unfences a broker of this process.
-    pub(super) fn unfence_broker(&mut self, id: NodeId, epoch: i64) -> Decision {
-        let result = self.check_epoch(id, epoch);
-        let is_fenced = result.is_ok() && self.image.broker(id).is_some_and(|broker| broker.fenced);
-        let records = if is_fenced { self.view().unfence(id) } else { Vec::new() };
-        (records, ControllerReply::Done(result))
-    }
-
     pub(super) fn unregister(&mut self, id: NodeId) -> Decision {
         let Some(broker) = self.image.broker(id) else {
             let message = format!("Broker ID {id} is not currently registered");

@@ -11,7 +11,7 @@ use milena_protocol::messages::create_partitions::CreatePartitionsTopic;
 use milena_protocol::messages::create_topics::CreatableTopic;
 use milena_protocol::messages::elect_leaders::TopicPartitions;
 use milena_protocol::messages::incremental_alter_configs::AlterConfigsResource;
-use milena_protocol::messages::metadata_records::{RegisterBrokerRecord, RegisterControllerRecord};
+use milena_protocol::messages::metadata_records::RegisterControllerRecord;
 use milena_protocol::messages::update_features::FeatureUpdateKey;
 use milena_protocol::{ErrorCode, NodeId, PartitionIndex, ProducerId, TopicId, Uuid};
 
@@ -85,12 +85,6 @@ pub enum ControllerRequest {
         broker_epoch: i64,
     },
     RegisterController(RegisterControllerRecord),
-    /// The epoch in the record is decided by the controller, and it starts fenced.
-    RegisterBroker(RegisterBrokerRecord),
-    UnfenceBroker {
-        broker: NodeId,
-        broker_epoch: i64,
-    },
     BrokerRegistration {
         request: BrokerRegistrationRequest,
         /// Whether the request says how the former incarnation ended: version 3 on.
@@ -169,7 +163,6 @@ pub enum ControllerReply {
     /// The first of [`PRODUCER_ID_BLOCK`] ids.
     ProducerIds(Result<ProducerId, Refusal>),
     /// The epoch of the registration.
-    BrokerRegistered(i64),
     Registration(Result<i64, Refusal>),
     Heartbeat(Result<Heartbeat, Refusal>),
     /// The partitions as they are after the change.

@@ -19,6 +19,8 @@ pub struct Settings {
     pub kraft_version: i16,
     /// The voters of the quorum, this node among them.
     pub voters: BTreeSet<NodeId>,
+    /// Whether nobody fetches the metadata log from this node.
+    pub is_alone: bool,
     /// Everything else, as the file says it.
     pub properties: Properties,
 }
@@ -34,6 +36,16 @@ impl Settings {
 
     pub(super) fn delete_topic_enable(&self) -> bool {
         self.properties.boolean(&server::DELETE_TOPIC_ENABLE)
+    }
+
+    pub(super) fn min_insync_replicas(&self) -> i32 {
+        self.properties.int(&log::MIN_INSYNC_REPLICAS)
+    }
+
+    /// After what time without a record one is written; `None` for never.
+    pub(super) fn idle_interval_ms(&self) -> Option<i64> {
+        let interval = self.properties.int(&quorum::METADATA_MAX_IDLE_INTERVAL_MS);
+        (interval > 0 && !self.is_alone).then_some(i64::from(interval))
     }
 
     pub(super) fn session_timeout_ms(&self) -> i64 {

@@ -1,25 +1,27 @@
 //! State by replay, one request, the whole outcome.
 
 use milena_protocol::messages::alter_configs;
+use milena_protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
+use milena_protocol::messages::broker_registration::{BrokerRegistrationRequest, Feature};
 use milena_protocol::messages::create_partitions::{CreatePartitionsAssignment, CreatePartitionsTopic};
 use milena_protocol::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };
 use milena_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
-use milena_protocol::messages::metadata_records::register_broker_record::BrokerFeature;
 use milena_protocol::messages::metadata_records::*;
 use milena_protocol::messages::update_features::FeatureUpdateKey;
 use milena_protocol::{ErrorCode, NodeId, Offset, ProducerId, Timestamp, TopicId, Uuid};
 
 use super::{
     Controller, ControllerReply, ControllerRequest, PRODUCER_ID_BLOCK, Settings, TopicReference,
-    bootstrap_records,
+    bootstrap_records, feature_records,
 };
 use crate::config::Properties;
 use crate::machine::{Machine, Ticket};
 use crate::metadata::{ConfigResource, MetadataImage, MetadataLoader, ResourceType};
 
 mod brokers;
+mod features;
 mod partitions;
 mod property;
 
@@ -36,7 +38,10 @@ impl Quorum {
     /// A cluster of the controller `node` alone.
     fn empty(node: i32) -> Self {
         let mut loader = MetadataLoader::default();
-        for (offset, record) in bootstrap_records().iter().enumerate() {
+        // What other features bring is tested where they are turned on.
+        let is_needed = |record: &MetadataRecord| matches!(record, MetadataRecord::FeatureLevelRecord(level) if level.name == "metadata.version");
+        let levels = feature_records().filter(is_needed);
+        for (offset, record) in bootstrap_records(levels, 1).iter().enumerate() {
             loader.replay(Offset(offset as i64), record).unwrap();
         }
         let mut properties = Properties::default();
@@ -46,27 +51,38 @@ impl Quorum {
             cluster_id: "c".into(),
             kraft_version: 1,
             voters: [NodeId(node)].into(),
+            is_alone: true,
             properties,
         };
         Self(Controller::new(settings, loader.published().clone(), Timestamp(0), 1))
     }
 
+    /// A new process of the broker, after an orderly end of the former one.
     fn restart_broker(&mut self, id: i32) {
-        let feature = |name: &str, min_supported_version, max_supported_version| BrokerFeature {
-            name: name.into(),
-            min_supported_version,
-            max_supported_version,
-        };
-        let record = RegisterBrokerRecord {
+        let broker_epoch = self.register(id);
+        let heartbeat = BrokerHeartbeatRequest {
             broker_id: id,
-            log_dirs: vec![directory(id)],
-            features: vec![feature("metadata.version", 30, 30), feature("kraft.version", 0, 1)],
-            ..Default::default()
+            broker_epoch,
+            current_metadata_offset: broker_epoch,
+            want_fence: false,
+            want_shut_down: false,
+            offline_log_dirs: Vec::new(),
+            cordoned_log_dirs: None,
         };
-        let (_, reply) = self.ask(ControllerRequest::RegisterBroker(record));
-        let ControllerReply::BrokerRegistered(broker_epoch) = reply else { panic!("{reply:?}") };
-        let (_, reply) = self.ask(ControllerRequest::UnfenceBroker { broker: NodeId(id), broker_epoch });
-        assert_eq!(reply, ControllerReply::Done(Ok(())));
+        let (_, reply) = self.ask(ControllerRequest::BrokerHeartbeat(heartbeat));
+        assert!(matches!(reply, ControllerReply::Heartbeat(Ok(heartbeat)) if !heartbeat.is_fenced));
+    }
+
+    /// A new process of the broker, fenced.
+    fn register(&mut self, id: i32) -> i64 {
+        let previous_broker_epoch = self.image().broker(NodeId(id)).map_or(-1, |broker| broker.epoch);
+        let start = self.image().next_offset().0;
+        let request = BrokerRegistrationRequest { previous_broker_epoch, ..incarnation(id, start) };
+        let request = ControllerRequest::BrokerRegistration { request, tells_previous_epoch: true };
+        match self.ask(request).1 {
+            ControllerReply::Registration(Ok(epoch)) => epoch,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn ask(&mut self, request: ControllerRequest) -> (Vec<MetadataRecord>, ControllerReply) {
@@ -168,6 +184,27 @@ fn mk_replacement(
     }
 }
 
+/// A process of the broker `id`, told apart from its former ones by `start`.
+fn incarnation(id: i32, start: i64) -> BrokerRegistrationRequest {
+    let feature = |name: &str, min_supported_version, max_supported_version| Feature {
+        name: name.into(),
+        min_supported_version,
+        max_supported_version,
+    };
+    BrokerRegistrationRequest {
+        broker_id: id,
+        cluster_id: "c".into(),
+        incarnation_id: Uuid::from_u128((id as u128) << 64 | start as u128),
+        features: vec![
+            feature("metadata.version", 7, 30),
+            feature("kraft.version", 0, 1),
+            feature("eligible.leader.replicas.version", 0, 1),
+        ],
+        log_dirs: vec![directory(id)],
+        ..Default::default()
+    }
+}
+
 /// The only log directory of a broker.
 fn directory(broker: i32) -> Uuid {
     Uuid::from_u128(1_000 + broker as u128)
@@ -262,7 +299,7 @@ fn topics_are_refused_in_the_words_of_kafka() {
             mk_topic("x", 1, 3),
             InvalidReplicationFactor,
             "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because \
-             only 1 broker(s) are registered.",
+             only 1 broker(s) are registered or some brokers have all their log directories cordoned.",
         ),
         (mk_topic("x", 20_000, 1), PolicyViolation, "Excessively large number of partitions per request."),
         (mk_topic("x", 10_000, 1), PolicyViolation, "Excessively large number of partitions per request."),
@@ -599,7 +636,11 @@ fn brokers_keep_one_min_isr_while_eligible_leaders_are_tracked() {
     let level = FeatureLevelRecord { name: "eligible.leader.replicas.version".into(), feature_level: 1 };
     quorum.0.replay(&level.into());
     let refused = |message: &str| Err((ErrorCode::InvalidConfig, message.to_owned()));
-    assert_eq!(quorum.alter(ResourceType::Broker, "", &[(key, set, Some("2"))]), Ok(1));
+    assert_eq!(
+        quorum.alter(ResourceType::Broker, "", &[(key, set, Some("2"))]),
+        Ok(2),
+        "the value, and that nobody is eligible by the former one"
+    );
     assert_eq!(
         quorum.alter(ResourceType::Broker, "1", &[(key, set, Some("2"))]),
         refused("Broker-level min.insync.replicas cannot be altered while ELR is enabled.")
@@ -616,14 +657,9 @@ fn the_epoch_of_a_registration_is_its_own_offset() {
     let mut quorum = Quorum::new();
     quorum.create(mk_topic("a", 3, 1)).unwrap();
     let next = quorum.image().next_offset().0;
-    let record = RegisterBrokerRecord { broker_id: 1, ..Default::default() };
-    let (records, reply) = quorum.ask(ControllerRequest::RegisterBroker(record));
-    let own = next + records.len() as i64 - 1;
-    assert_eq!(reply, ControllerReply::BrokerRegistered(own));
+    let own = quorum.register(1);
+    assert_eq!(own, next + 3, "behind the changes of three partitions");
     assert_eq!(quorum.image().broker(NodeId(1)).unwrap().epoch, own);
-    let stale = ControllerRequest::UnfenceBroker { broker: NodeId(1), broker_epoch: own - 1 };
-    let ControllerReply::Done(Err(refusal)) = quorum.ask(stale).1 else { panic!("stale") };
-    assert_eq!(refusal.code, ErrorCode::StaleBrokerEpoch);
 }
 
 #[test]
@@ -631,8 +667,7 @@ fn a_new_replica_on_another_broker_takes_over_when_the_leader_restarts() {
     let mut quorum = Quorum::new();
     quorum.restart_broker(2);
     quorum.create(manual("a", &[(0, &[1, 2])])).unwrap();
-    let record = RegisterBrokerRecord { broker_id: 1, ..Default::default() };
-    quorum.ask(ControllerRequest::RegisterBroker(record));
+    quorum.register(1);
     let (_, partition) = quorum.image().topic("a").unwrap().partitions().next().unwrap();
     assert_eq!((partition.leader, partition.isr.as_slice()), (NodeId(2), &[NodeId(2)][..]));
 }
@@ -647,63 +682,4 @@ fn producer_ids_are_given_in_blocks_and_never_twice() {
     let stale = ControllerRequest::AllocateProducerIds { broker: NodeId(1), broker_epoch: -1 };
     let ControllerReply::ProducerIds(Err(refusal)) = quorum.ask(stale).1 else { panic!("stale") };
     assert_eq!(refusal.code, ErrorCode::StaleBrokerEpoch);
-}
-
-#[test]
-fn feature_levels_change_as_far_as_everybody_supports_them() {
-    let mut quorum = Quorum::new();
-    let mut update = |updates: &[(&str, i16, i8)], validate_only| {
-        let update = |(feature, level, kind): &(&str, i16, i8)| FeatureUpdateKey {
-            feature: (*feature).into(),
-            max_version_level: *level,
-            upgrade_type: *kind,
-            ..Default::default()
-        };
-        let updates = updates.iter().map(update).collect();
-        let (records, reply) = quorum.ask(ControllerRequest::UpdateFeatures { updates, validate_only });
-        let ControllerReply::Done(result) = reply else { panic!("{reply:?}") };
-        let refused = |refusal: super::Refusal| (refusal.code, refusal.message.unwrap_or_default());
-        result.map(|()| records.len()).map_err(refused)
-    };
-    let (metadata, kraft, group) = ("metadata.version", "kraft.version", "group.version");
-    assert_eq!(update(&[(metadata, 30, 1)], false), Ok(1));
-    assert_eq!(update(&[(metadata, 30, 1)], true), Ok(0));
-    assert_eq!(update(&[(kraft, 1, 1), (group, 0, 2)], false), Ok(1));
-    assert_eq!(update(&[(metadata, 29, 1), (metadata, 30, 1)], false), Ok(1), "the last counts");
-    let downgrade = "Can't downgrade the version of this feature without setting the upgrade type to either safe or \
-                     unsafe downgrade.";
-    for (name, level, kind, reason) in [
-        (metadata, 29, 2, "Local controller 1 only supports versions 30"),
-        (metadata, -1, 1, "A feature version cannot be less than 0."),
-        (metadata, 30, 9, "The controller does not support the given upgrade type."),
-        (kraft, 2, 1, "Local controller 1 only supports versions 0-1"),
-        (kraft, 0, 1, downgrade),
-        (kraft, 0, 3, "Changing the version of this feature while the quorum runs is not built yet."),
-        (group, 1, 1, "Local controller 1 does not support this feature."),
-        ("nope", 0, 1, "Feature nope not found."),
-    ] {
-        let message = format!("Invalid update version {level} for feature {name}. {reason}");
-        let refused = Err((ErrorCode::InvalidUpdateVersion, message));
-        assert_eq!(update(&[(metadata, 30, 1), (name, level, kind)], false), refused);
-    }
-    quorum.0.replay(&FeatureLevelRecord { name: group.into(), feature_level: 1 }.into());
-    let lower = |upgrade_type| {
-        let update = FeatureUpdateKey {
-            feature: group.into(),
-            max_version_level: 0,
-            upgrade_type,
-            ..Default::default()
-        };
-        ControllerRequest::UpdateFeatures { updates: vec![update], validate_only: false }
-    };
-    assert!(matches!(quorum.ask(lower(1)).1, ControllerReply::Done(Err(_))));
-    assert_eq!(quorum.ask(lower(2)).1, ControllerReply::Done(Ok(())), "what is kept can be given up");
-    assert_eq!(quorum.image().features().get(group), None);
-    quorum
-        .ask(ControllerRequest::RegisterBroker(RegisterBrokerRecord { broker_id: 2, ..Default::default() }));
-    let updates =
-        vec![FeatureUpdateKey { feature: metadata.into(), max_version_level: 30, ..Default::default() }];
-    let (_, reply) = quorum.ask(ControllerRequest::UpdateFeatures { updates, validate_only: false });
-    let ControllerReply::Done(Err(refusal)) = reply else { panic!("{reply:?}") };
-    assert!(refusal.message.unwrap().ends_with("Broker 2 does not support this feature."));
 }

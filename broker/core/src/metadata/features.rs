@@ -35,6 +35,7 @@ pub const SUPPORTED: &[Feature] = &[
         initial: METADATA_VERSION_LEVEL,
     },
     Feature { name: KRAFT_VERSION, levels: 0..=1, initial: 0 },
+    Feature { name: ELIGIBLE_LEADER_REPLICAS_VERSION, levels: 0..=1, initial: 1 },
 ];
 
 /// Every feature of Kafka 4.3 and its highest level. Those that are not built may be lowered to level 0.

@@ -67,7 +67,7 @@ fn what_cannot_be_placed_is_refused_with_both_numbers() {
     assert_eq!(
         error.to_string(),
         "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because only \
-         1 broker(s) are registered."
+         1 broker(s) are registered or some brokers have all their log directories cordoned."
     );
     let mut candidates = brokers(&[""]);
     candidates[0].fenced = true;

@@ -1,8 +1,5 @@
 //! Brokers come, live, and go: registrations, heartbeats, sessions, and the changes of partitions that follow.
 
-use milena_protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
-use milena_protocol::messages::broker_registration::{BrokerRegistrationRequest, Feature};
-
 use super::*;
 use crate::controller::{Heartbeat, RECORDS_PER_BATCH_MAX};
 use crate::metadata::PartitionImage;
@@ -117,23 +114,6 @@ impl Cluster {
     pub(super) fn enable_elr(&mut self) {
         let name = "eligible.leader.replicas.version".into();
         self.quorum.0.replay(&FeatureLevelRecord { name, feature_level: 1 }.into());
-    }
-}
-
-/// A process of the broker `id`, told apart from its former ones by `start`.
-pub(super) fn incarnation(id: i32, start: i64) -> BrokerRegistrationRequest {
-    let feature = |name: &str, min_supported_version, max_supported_version| Feature {
-        name: name.into(),
-        min_supported_version,
-        max_supported_version,
-    };
-    BrokerRegistrationRequest {
-        broker_id: id,
-        cluster_id: "c".into(),
-        incarnation_id: Uuid::from_u128((id as u128) << 64 | start as u128),
-        features: vec![feature("metadata.version", 7, 30), feature("kraft.version", 0, 1)],
-        log_dirs: vec![directory(id)],
-        ..Default::default()
     }
 }
 
@@ -466,4 +446,37 @@ fn broker_that_ended_without_its_epoch_is_eligible_no_more() {
         let recovery = cluster.partition(0).leader_recovery_state;
         assert_eq!((leader, isr, eligible, recovery), returned);
     }
+}
+
+#[test]
+fn new_partitions_are_placed_on_brokers_that_stay_and_have_room() {
+    let mut cluster = Cluster::new(4);
+    let cordon =
+        BrokerHeartbeatRequest { cordoned_log_dirs: Some(vec![directory(3)]), ..cluster.mk_heartbeat(3) };
+    cluster.heartbeat(cordon).1.unwrap();
+    cluster.quorum.create(manual("t", &[(0, &[4, 1])])).unwrap();
+    let stop = BrokerHeartbeatRequest { want_shut_down: true, ..cluster.mk_heartbeat(4) };
+    cluster.heartbeat(stop).1.unwrap();
+    cluster.quorum.create(mk_topic("u", 8, 2)).unwrap();
+    let mut leaders = [0; 5];
+    for (_, partition) in cluster.image().topic("u").unwrap().partitions() {
+        assert!(partition.replicas.iter().all(|node| [NodeId(1), NodeId(2)].contains(node)), "{partition:?}");
+        leaders[partition.leader.0 as usize] += 1;
+    }
+    assert_eq!(leaders, [0, 4, 4, 0, 0]);
+    let cordoned =
+        "The manual partition assignment includes broker 3, but all its log directories are cordoned.";
+    let refused = Err((ErrorCode::InvalidReplicaAssignment, cordoned.to_owned()));
+    assert_eq!(cluster.quorum.create(manual("v", &[(0, &[3])])), refused);
+    let few = cluster.quorum.create(mk_topic("v", 1, 3)).unwrap_err();
+    assert_eq!(few.0, ErrorCode::InvalidReplicationFactor);
+    let gone = ControllerRequest::ProcessGone { broker: NodeId(2), broker_epoch: cluster.epoch(2) };
+    cluster.ask(gone);
+    cluster.quorum.create(mk_topic("w", 1, 2)).unwrap();
+    let (_, partition) = cluster.image().topic("w").unwrap().partitions().next().unwrap();
+    assert_eq!(
+        (partition.leader.0, partition.isr.len()),
+        (1, 1),
+        "a fenced one gets its replica and leads nothing"
+    );
 }

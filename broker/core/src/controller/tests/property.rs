@@ -1,10 +1,8 @@
 //! Brokers and operators do random things: whatever they do, partitions stay whole, and nobody leads who must not.
 
-use milena_protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
-use milena_protocol::messages::broker_registration::BrokerRegistrationRequest;
 use proptest::prelude::*;
 
-use super::brokers::{Cluster, incarnation};
+use super::brokers::Cluster;
 use super::*;
 use crate::metadata::PartitionImage;
 
