@@ -14,9 +14,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use bytestring::ByteString;
 use milena_core::config::effective::{CompressionType, TopicConfig};
-use milena_core::partition::{
-    AppendOrigin, AppendPlan, Leadership, LiveBroker, Replica, ReplicaRules, Restored, check_leader,
-};
+use milena_core::partition::{AppendOrigin, AppendPlan, Replica, ReplicaRules, Restored, check_leader};
 use milena_protocol::records::{
     Compression, RecordBatch, Rejection, TargetCompression, TimestampRule, ValidationRules, validate_produced,
 };
@@ -266,22 +264,6 @@ impl Partition {
         check_leader(believed, progress.leader_epoch, progress.is_leader)
     }
 
-    /// Becomes leader, or learns of a changed ISR. `brokers` are those of the image that are alive.
-    pub(crate) fn lead(&self, leadership: Leadership, brokers: &dyn Fn(NodeId) -> Option<LiveBroker>) {
-        let mut state = self.lock();
-        state.lead(leadership, brokers, now());
-        self.publish(&state);
-    }
-
-    /// Takes in which brokers are alive now.
-    pub(crate) fn see_brokers(&self, brokers: &dyn Fn(NodeId) -> Option<LiveBroker>) {
-        let mut state = self.lock();
-        if state.has_followers() {
-            state.see_brokers(brokers, now());
-            self.publish(&state);
-        }
-    }
-
     /// Stops leading and following. Those who wait are told.
     pub(crate) fn resign(&self, epoch: LeaderEpoch) {
         let mut state = self.lock();
@@ -296,16 +278,6 @@ impl Partition {
         state.set_rules(replica_rules(&config, self.lag_ms_max), now());
         self.publish(&state);
         self.config.store(config);
-    }
-
-    /// Whether this replica is throttled as leader.
-    pub(crate) fn is_throttled_leader(&self) -> bool {
-        self.config.load().leader_replication_throttled_replicas.includes(self.index, self.node_id)
-    }
-
-    /// Whether this replica is throttled as follower.
-    pub(crate) fn is_throttled_follower(&self) -> bool {
-        self.config.load().follower_replication_throttled_replicas.includes(self.index, self.node_id)
     }
 
     fn publish(&self, state: &Replica) {

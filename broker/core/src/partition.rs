@@ -293,6 +293,16 @@ impl Replica {
         self.leadership.as_ref().is_some_and(enough)
     }
 
+    /// Whether this replica leads and another is not in sync.
+    pub fn is_under_replicated(&self) -> bool {
+        self.leadership.as_ref().is_some_and(|leadership| leadership.isr.len() < leadership.replicas.len())
+    }
+
+    /// Whether this replica leads and fewer are in sync than `acks=all` asks for.
+    pub fn is_under_min_isr(&self) -> bool {
+        self.leadership.as_ref().is_some_and(|leadership| !self.has_enough(leadership, leadership.isr.len()))
+    }
+
     fn has_enough(&self, leadership: &Leadership, in_sync: usize) -> bool {
         in_sync >= self.rules.min_insync_replicas.min(leadership.replicas.len())
     }

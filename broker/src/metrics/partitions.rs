@@ -103,6 +103,13 @@ const PRODUCER_IDS: Family =
 const UNCLEANABLE: Family =
     family("milena_uncleanable_partitions", "Compacted logs that the cleaner leaves alone after an error");
 
+const UNDER_REPLICATED: Family =
+    family("milena_under_replicated_partitions", "Partitions led here of which a replica is not in sync");
+const UNDER_MIN_ISR: Family = family(
+    "milena_under_min_isr_partitions",
+    "Partitions led here with fewer replicas in sync than min.insync.replicas",
+);
+
 pub(super) fn write(broker: Option<&Broker>, page: &mut Page<'_>) -> fmt::Result {
     let mut all = broker.map(|broker| broker.partitions.all()).unwrap_or_default();
     all.sort_unstable_by(|a, b| (&a.topic, a.index).cmp(&(&b.topic, b.index)));
@@ -110,6 +117,9 @@ pub(super) fn write(broker: Option<&Broker>, page: &mut Page<'_>) -> fmt::Result
     page.gauge(LED, count(all.iter().filter(|partition| partition.progress().is_leader).count()))?;
     page.gauge(PRODUCER_IDS, count(all.iter().map(|partition| partition.producer_count()).sum()))?;
     page.gauge(UNCLEANABLE, count(all.iter().filter(|partition| partition.is_uncleanable()).count()))?;
+    let short: Vec<_> = all.iter().map(|partition| partition.is_short_of_replicas()).collect();
+    page.gauge(UNDER_REPLICATED, count(short.iter().filter(|(is_short, _)| *is_short).count()))?;
+    page.gauge(UNDER_MIN_ISR, count(short.iter().filter(|(_, is_below)| *is_below).count()))?;
     all.truncate(PARTITIONS_MAX);
     write_topics(&all, page)?;
     let numbers: Vec<String> = all.iter().map(|partition| partition.index.to_string()).collect();

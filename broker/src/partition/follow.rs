@@ -37,6 +37,11 @@ impl Partition {
         is_news
     }
 
+    /// Whether this replica is throttled as follower.
+    pub(crate) fn is_throttled_follower(&self) -> bool {
+        self.config.load().follower_replication_throttled_replicas.includes(self.index, self.node_id)
+    }
+
     /// Where the log stands.
     pub(crate) fn position(&self) -> Position {
         let last_epoch = self.log.last_epoch().unwrap_or(LeaderEpoch::NONE);

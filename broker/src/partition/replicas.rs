@@ -1,6 +1,6 @@
 //! A partition as leader of others: what their fetches say, who is in sync, where a consumer reads best.
 
-use milena_core::partition::{FollowerFetch, IsrAnswer, IsrProposal};
+use milena_core::partition::{FollowerFetch, IsrAnswer, IsrProposal, Leadership, LiveBroker};
 use milena_protocol::{ErrorCode, NodeId, Offset};
 
 use super::{Partition, Read, ReadRequest, now};
@@ -21,6 +21,27 @@ pub(crate) struct Candidate {
 }
 
 impl Partition {
+    /// Becomes leader, or learns of a changed ISR. `brokers` are those of the image that are alive.
+    pub(crate) fn lead(&self, leadership: Leadership, brokers: &dyn Fn(NodeId) -> Option<LiveBroker>) {
+        let mut state = self.lock();
+        state.lead(leadership, brokers, now());
+        self.publish(&state);
+    }
+
+    /// Takes in which brokers are alive now.
+    pub(crate) fn see_brokers(&self, brokers: &dyn Fn(NodeId) -> Option<LiveBroker>) {
+        let mut state = self.lock();
+        if state.has_followers() {
+            state.see_brokers(brokers, now());
+            self.publish(&state);
+        }
+    }
+
+    /// Whether this replica is throttled as leader.
+    pub(crate) fn is_throttled_leader(&self) -> bool {
+        self.config.load().leader_replication_throttled_replicas.includes(self.index, self.node_id)
+    }
+
     /// Reads for a follower whose log starts at `log_start` and ends where it reads. Yields the ISR to ask the controller
     /// for, if that makes it join.
     pub(crate) fn read_for_follower(
@@ -73,6 +94,12 @@ impl Partition {
     /// Whether this replica leads and `node` is in sync with it.
     pub(crate) fn is_in_sync(&self, node: NodeId) -> bool {
         self.lock().isr().contains(&node)
+    }
+
+    /// Whether this replica leads and another is not in sync; and whether fewer are than `min.insync.replicas`.
+    pub(crate) fn is_short_of_replicas(&self) -> (bool, bool) {
+        let state = self.lock();
+        (state.is_under_replicated(), state.is_under_min_isr())
     }
 
     /// Waits until no replica has records below `offset` any more. Yields where the logs start.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use milena_core::config::Properties;
 use milena_core::metadata::MetadataImage;
+use milena_core::partition::{Leadership, LiveBroker};
 use milena_protocol::messages::control_records::EndTxnMarker;
 use milena_protocol::records::{BatchBuilder, ControlRecordType, NewRecord, batches};
 use milena_protocol::{Message as _, NodeId, ProducerEpoch, ProducerId, TopicId, Uuid};
