@@ -209,6 +209,17 @@ impl Broker {
         if listener.is_controller { &self.connections.of_controller } else { &self.connections.of_clients }
     }
 
+    /// Whether a request that names its cluster, or none, names this one.
+    pub(crate) fn is_this_cluster(&self, named: Option<&str>) -> bool {
+        named.is_none_or(|named| *named == *self.cluster_id)
+    }
+
+    /// What is said to a request that is not meant for this cluster.
+    pub(crate) fn other_cluster(&self, named: Option<&str>) -> String {
+        let named = named.unwrap_or_default();
+        format!("The given id \"{named}\" doesn't match the cluster id \"{}\"", self.cluster_id)
+    }
+
     /// Whether this process does what it is there for, or else what it does instead.
     pub(crate) fn readiness(&self) -> Result<(), &'static str> {
         if !self.config.roles.is_broker {

@@ -42,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) cluster_id: Option<ByteString>,
     pub(crate) rack: Option<ByteString>,
     pub(crate) voters: Voters,
+    /// Who votes first in a quorum that is recorded in its log: id, host and port. Read when a directory is formatted.
+    pub(crate) initial_controllers: Vec<(NodeId, ByteString, u16)>,
     /// Every key that was set; unset ones answer their defaults. What may change while the broker runs is read from
     /// [`LiveProperties`] instead.
     pub(crate) properties: Properties,
@@ -66,7 +68,7 @@ impl Config {
         let voters = voters::parse(&properties)?;
         let parsed = listeners::parse(&properties, voters.address_of(node_id), given.is_sample)?;
         roles::check(roles, &properties, node_id, &voters, &parsed)?;
-        unbuilt::refuse_cluster(roles, &voters, &properties)?;
+        unbuilt::refuse_cluster(roles, &properties)?;
         limits::check(&properties)?;
         let log_dir = log_dir(&properties)?;
         let metadata_dir = properties.explicit(&quorum::METADATA_LOG_DIR).map(PathBuf::from);
@@ -74,6 +76,7 @@ impl Config {
             node_id,
             roles,
             voters,
+            initial_controllers: given.initial_controllers,
             listeners: parsed,
             metadata_dir: metadata_dir.unwrap_or_else(|| log_dir.clone()),
             log_dir,
@@ -102,6 +105,12 @@ impl Config {
     /// The name of the listener that brokers use among themselves.
     pub(crate) fn inter_broker_listener(&self) -> String {
         listeners::inter_broker(&self.properties)
+    }
+
+    /// The listener by which controllers are reached, this one's or others'.
+    pub(crate) fn controller_listener_name(&self) -> ByteString {
+        let named = self.properties.list(&quorum::CONTROLLER_LISTENER_NAMES);
+        named.first().map(|name| ByteString::from(*name)).unwrap_or_default()
     }
 
     /// The listener of the controller's traffic.

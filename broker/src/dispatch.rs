@@ -152,7 +152,7 @@ macro_rules! apis {
 
 apis! {
     ProduceRequest, 0..=13, B => produce;
-    FetchRequest, 4..=18, B => fetch;
+    FetchRequest, 4..=18, BC => fetch;
     ListOffsetsRequest, 1..=11, B => list_offsets;
     MetadataRequest, 0..=13, B => metadata;
     OffsetCommitRequest, 2..=10, B => offset_commit;
@@ -177,7 +177,12 @@ apis! {
     DeleteGroupsRequest, 0..=2, B => delete_groups;
     IncrementalAlterConfigsRequest, 0..=1, F => incremental_alter_configs;
     OffsetDeleteRequest, 0..=0, B => offset_delete;
+    VoteRequest, 0..=2, C => vote;
+    BeginQuorumEpochRequest, 0..=1, C => begin_quorum_epoch;
+    EndQuorumEpochRequest, 0..=1, C => end_quorum_epoch;
+    DescribeQuorumRequest, 0..=2, A => describe_quorum;
     UpdateFeaturesRequest, 0..=2, A => update_features;
+    FetchSnapshotRequest, 0..=1, C => fetch_snapshot;
     DescribeClusterRequest, 0..=2, BC => describe_cluster;
     BrokerRegistrationRequest, 0..=4, C => broker_registration;
     BrokerHeartbeatRequest, 0..=2, C => broker_heartbeat;
@@ -193,6 +198,9 @@ apis! {
     EnvelopeRequest, 0..=0, C => envelope;
     AllocateProducerIdsRequest, 0..=0, C => allocate_producer_ids;
     DescribeTopicPartitionsRequest, 0..=0, B => describe_topic_partitions;
+    AddRaftVoterRequest, 0..=1, A => add_raft_voter;
+    RemoveRaftVoterRequest, 0..=0, A => remove_raft_voter;
+    UpdateRaftVoterRequest, 0..=0, C => update_raft_voter;
 }
 
 /// Whether brokers forward requests of `key` to the active controller.

@@ -1,11 +1,13 @@
-//! The metadata quorum inside this process: a controller, its log, and the images it gives to the broker.
+//! The metadata quorum inside this process: a replica of the metadata log, the controller while this node leads, and the
+//! images it gives to the broker.
 //!
-//! It runs on a thread of its own, so that nothing the broker does can hold up an election, and answers a request
-//! when three things are true: its records are on the disk and committed, and this broker has acted on the image that
-//! holds them. A failure of the log ends the quorum; [`QuorumHandle::failed`] then tells why.
+//! It runs on a thread of its own, so that nothing the broker does can hold up an election, and answers a request to the
+//! controller when three things are true: its records are on the disks of a majority, and this broker has acted on the
+//! image that holds them. A failure of the log ends the quorum; [`QuorumHandle::failed`] then tells why.
 //!
-//! Order of a start: format the directory if it is empty, replay the latest snapshot and what follows it in
-//! `__cluster_metadata`, win the election, write what a new cluster needs, register the controller.
+//! Order of a start: format the directory if it is empty, read the latest snapshot, follow the leader or win the
+//! election, replay what is committed. A quorum of this node alone leads when the start returns; its first act is to write
+//! what a new cluster needs and to register its controller.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,21 +18,30 @@ use arc_swap::ArcSwap;
 use bytestring::ByteString;
 use milena_core::controller::{ControllerReply, ControllerRequest, Refusal};
 use milena_core::metadata::{MetadataDelta, MetadataImage};
+use milena_core::raft::{Input, Lost, PeerAnswer, PeerRequest, QuorumView, RequestId, VoterSet};
 use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, Uuid};
 use milena_storage::Disk;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Config;
+use format::LogDir;
+use node::Node;
 
+mod download;
 mod election_file;
 mod format;
 mod log;
+mod node;
+mod peers;
 mod registration;
+mod serve;
 mod snapshot;
 mod snapshots;
 mod snapshotting;
 #[cfg(test)]
 mod tests;
+mod voters;
+pub(crate) mod wire;
 mod worker;
 
 /// Requests that may wait for the controller; more wait at their senders.
@@ -39,6 +50,9 @@ const REQUESTS_MAX: usize = 1024;
 /// What is sent to the quorum's thread.
 enum Command {
     Submit { request: ControllerRequest, reply: oneshot::Sender<(ControllerReply, Offset)> },
+    Ask { request: PeerRequest, answer: oneshot::Sender<PeerAnswer> },
+    Answered { id: RequestId, answer: Result<PeerAnswer, Lost> },
+    View { view: oneshot::Sender<Option<(QuorumView, VoterSet)>> },
     Stop { stopped: oneshot::Sender<()> },
 }
 
@@ -80,30 +94,30 @@ pub(crate) struct QuorumLeader {
     pub(crate) is_local: bool,
 }
 
-/// Starts the quorum's thread and waits until it leads. The caller has locked the log
-/// directory.
+/// Starts the quorum's thread. The caller has locked the log directory.
 pub(crate) async fn start(config: Arc<Config>, disk: Arc<dyn Disk>) -> anyhow::Result<QuorumHandle> {
     let (commands, inbox) = mpsc::channel(REQUESTS_MAX);
-    let (publish, committed) = watch::channel(Arc::new(MetadataImage::default()));
+    let (images, committed) = watch::channel(Arc::new(MetadataImage::default()));
+    let (leads, leader) = watch::channel(QuorumLeader::default());
     let (fail, failure) = watch::channel(None);
-    let local =
-        config.controller_listener().map(|at| (at.advertised_host.as_str().into(), at.advertised_port));
-    let leads =
-        QuorumLeader { id: Some(config.node_id), epoch: LeaderEpoch(0), endpoint: local, is_local: true };
-    let (_, leader) = watch::channel(leads);
     let (ready, started) = oneshot::channel();
+    let outlets = worker::Outlets { images, leader: leads, mailbox: commands.downgrade() };
     let run = move || {
-        let worker = match worker::Worker::open(&config, disk, publish) {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(ready.send(Err(error.into()))),
+        };
+        // The first step asks peers already.
+        let entered = runtime.enter();
+        let worker = match open(config, disk, outlets) {
             Ok((worker, identity)) => {
                 ready.send(Ok(identity)).ok();
                 worker
             }
-            Err(error) => {
-                ready.send(Err(error)).ok();
-                return;
-            }
+            Err(error) => return drop(ready.send(Err(error))),
         };
-        if let Err(error) = run(worker, inbox) {
+        drop(entered);
+        if let Err(error) = runtime.block_on(worker.run(inbox)) {
             tracing::error!(error = format!("{error:#}"), "metadata quorum failed");
             fail.send_replace(Some(format!("{error:#}")));
         }
@@ -118,9 +132,24 @@ pub(crate) async fn start(config: Arc<Config>, disk: Arc<dyn Disk>) -> anyhow::R
     Ok(QuorumHandle(Arc::new(shared)))
 }
 
-fn run(worker: worker::Worker, inbox: mpsc::Receiver<Command>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(worker.run(inbox))
+/// Opens the replica and takes its first step: a quorum of this node alone leads when this returns.
+fn open(
+    config: Arc<Config>,
+    disk: Arc<dyn Disk>,
+    outlets: worker::Outlets,
+) -> anyhow::Result<(worker::Worker, Identity)> {
+    let dir = LogDir::open(&config, &disk, worker::now())?;
+    let seed = Uuid::new_v4().as_u128() ^ Uuid::new_v4().as_u128().rotate_left(64);
+    let identity = Identity {
+        cluster_id: dir.meta.cluster_id.as_str().into(),
+        node_id: config.node_id,
+        directory_id: dir.data_directory_id,
+    };
+    let mut node = Node::open(config, disk, dir, (seed, worker::now()))?;
+    node.step(worker::now(), Input::Start)?;
+    let mut worker = worker::Worker::new(node, outlets);
+    worker.act();
+    Ok((worker, identity))
 }
 
 /// The newest snapshot of the metadata that is on the disk: what it covers, and its file.
@@ -216,6 +245,20 @@ impl QuorumHandle {
             return (unavailable(), Offset::ZERO);
         }
         answer.await.unwrap_or_else(|_| (unavailable(), Offset::ZERO))
+    }
+
+    /// Asks this node's replica of the quorum on behalf of another; `None` while the process ends.
+    pub(crate) async fn ask_replica(&self, request: PeerRequest) -> Option<PeerAnswer> {
+        let (answer, answered) = oneshot::channel();
+        self.0.commands.send(Command::Ask { request, answer }).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// How far the replicas are; `None` where this node does not lead.
+    pub(crate) async fn view(&self) -> Option<(QuorumView, VoterSet)> {
+        let (view, viewed) = oneshot::channel();
+        self.0.commands.send(Command::View { view }).await.ok()?;
+        viewed.await.ok().flatten()
     }
 
     /// Asks the controller on behalf of a client that waits no longer than `timeout_ms`; what was asked may happen all the

@@ -1,37 +1,78 @@
-//! The metadata quorum's elections and commits (KIP-595, KIP-996), as a pure state machine.
+//! One replica of the metadata quorum: elections, replication and commits of KRaft, as a pure state machine.
 //!
-//! `step(now, input)` answers with [`Output`]s that the shell executes in order before the next step; a
-//! [`Output::Persist`] is on the disk before anything after it happens.
+//! `step(now, log, input)` answers with [`Output`]s that the shell executes in order before the next step; an
+//! [`Output::Persist`] is on the disk before anything after it happens. Bytes of records pass through unread: the shell
+//! reads and writes the log, and tells what is flushed ([`Input::Flushed`]) and which voters it names
+//! ([`Input::Voters`]).
 //!
 //! | from | trigger | to |
 //! |---|---|---|
-//! | unattached | start, election timeout | prospective: asks for pre-votes, the epoch stays |
+//! | start | a leader other than this node is known, with its address | follower of it |
+//! | start | otherwise | a voter is prospective at once, others unattached |
+//! | unattached | election timeout, voters only, and those whose removal is not committed | prospective: asks for pre-votes, the epoch stays (KIP-996) |
 //! | prospective | majority of pre-votes | candidate: epoch + 1, votes for itself |
-//! | prospective | timeout, refused by a majority | unattached, with a random pause |
+//! | prospective | timeout, refused by a majority | follower of the leader it knew, else unattached, with a random pause |
 //! | candidate | majority of votes | leader: writes a LeaderChangeMessage |
-//! | candidate | timeout, refused by a majority | prospective, with a random pause |
-//! | any | a higher epoch is seen | unattached in that epoch |
+//! | candidate | timeout; a random pause after it was refused by a majority | prospective |
+//! | leader | no majority of voters fetched for 1.5 fetch timeouts; told to; removed from the voters | resigned: tells the voters |
+//! | resigned | election timeout | unattached, epoch + 1 |
+//! | follower | fetch timeout; the connection to the leader broke; EndQuorumEpoch and its pause | prospective (voters), else it looks for another leader |
+//! | any | a leader of this epoch, or of a higher one, is told | follower |
+//! | any | a higher epoch without a leader | unattached in that epoch |
 //!
-//! Deliberate difference from Apache Kafka: an unattached voter asks for pre-votes at once at its start instead of
-//! waiting for a first election timeout; a quorum of one leads without any message.
+//! A node that is no voter is an observer: it fetches, and never stands. Deliberate differences from Apache Kafka: an
+//! unattached voter asks for pre-votes at once at its start; a broken connection to the leader starts a pre-vote at once,
+//! the first voter before the others; candidates that lost try again after a short random pause. Pre-votes keep all three
+//! from disturbing a leader that lives.
 //!
-//! The high watermark is the largest offset that a majority of voters has on disk, once that covers the start of the
-//! leader's own epoch.
+//! The high watermark is the largest offset that a majority of voters has flushed, once that covers a record of the
+//! leader's own epoch. Source: KIP-595, KIP-630, KIP-853, KIP-996, KIP-1166; `KafkaRaftClient`, `QuorumState` and
+//! `LeaderState` of Apache Kafka.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
-use milena_protocol::{LeaderEpoch, NodeId, Offset, Timestamp, Uuid};
+use bytes::Bytes;
+use bytestring::ByteString;
+use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, Timestamp, Uuid};
 
+use crate::machine::Ticket;
+
+mod ballot;
+mod election;
+mod follower;
+mod inbound;
+mod leader;
+mod membership;
+mod message;
+mod peers;
 #[cfg(test)]
 mod tests;
+mod voters;
 
-/// A voter: a node and the log directory it voted with.
+pub use leader::{Progress, QuorumView};
+pub use message::{Answer, FetchContent, FetchRequest, PeerAnswer, PeerRequest, SnapshotChunk, VoteRequest};
+pub use voters::{Address, Endpoint, Voter, VoterHistory, VoterSet};
+
+use ballot::Ballot;
+use follower::Following;
+use leader::Leadership;
+use peers::Peers;
+
+/// A replica of the metadata log: a node and the directory that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaKey {
     /// The node.
     pub id: NodeId,
-    /// Its metadata log directory; nil with static voters.
+    /// Its metadata log directory; nil where it is not told, as with static voters.
     pub directory_id: Uuid,
+}
+
+impl ReplicaKey {
+    /// Whether both name one replica, as far as they say: a nil directory stands for any.
+    pub fn matches(&self, other: &Self) -> bool {
+        let either_is_nil = self.directory_id.is_nil() || other.directory_id.is_nil();
+        self.id == other.id && (either_is_nil || self.directory_id == other.directory_id)
+    }
 }
 
 /// What must survive a restart: Kafka's `quorum-state`.
@@ -45,7 +86,7 @@ pub struct ElectionState {
     pub voted: Option<ReplicaKey>,
 }
 
-/// The end of a log.
+/// The end of a log, or what a snapshot covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogEnd {
     /// The offset after the last record.
@@ -54,44 +95,108 @@ pub struct LogEnd {
     pub epoch: LeaderEpoch,
 }
 
-/// What the quorum is made of and how patient it is.
+impl LogEnd {
+    /// Whether a log that ends here has at least what one that ends at `other` has.
+    pub fn is_up_to_date_with(&self, other: Self) -> bool {
+        (self.epoch, self.offset) >= (other.epoch, other.offset)
+    }
+}
+
+/// What a leader looks up in its log while it checks where a follower is.
+pub trait LogView {
+    /// The first offset that can be read.
+    fn start_offset(&self) -> Offset;
+    /// The largest epoch at or below `epoch` that has records here, and where it ended; offset and epoch 0 if there is none.
+    fn end_of_epoch(&self, epoch: LeaderEpoch) -> LogEnd;
+    /// What the oldest snapshot covers.
+    fn earliest_snapshot(&self) -> Option<LogEnd>;
+    /// What the newest snapshot covers.
+    fn latest_snapshot(&self) -> Option<LogEnd>;
+}
+
+/// What this replica is and how patient it is. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// This node.
     pub local: ReplicaKey,
-    /// Every voter.
-    pub voters: BTreeSet<ReplicaKey>,
+    /// It has the controller role, so it may become a voter.
+    pub can_vote: bool,
+    /// The listener by which replicas reach each other.
+    pub listener: ByteString,
+    /// Where this node's controller listeners are reached.
+    pub endpoints: Vec<Endpoint>,
+    /// The levels of `kraft.version` it knows.
+    pub kraft_versions: RangeInclusive<i16>,
+    /// Where a leader is looked for when none is known: `controller.quorum.bootstrap.servers`.
+    pub bootstrap: Vec<Address>,
     /// `controller.quorum.election.timeout.ms`.
     pub election_timeout_ms: i64,
     /// `controller.quorum.election.backoff.max.ms`.
     pub election_backoff_max_ms: i64,
+    /// `controller.quorum.fetch.timeout.ms`.
+    pub fetch_timeout_ms: i64,
+    /// `controller.quorum.request.timeout.ms`.
+    pub request_timeout_ms: i64,
+    /// `controller.quorum.retry.backoff.ms`.
+    pub retry_backoff_ms: i64,
+    /// `controller.quorum.auto.join.enable`.
+    pub auto_join: bool,
 }
 
-/// What happens to the quorum.
+/// Names a request that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// Why a request has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The connection could not be made, or it ended.
+    Closed,
+    /// Nothing came in time.
+    TimedOut,
+    /// The other side does not know the request.
+    Unsupported,
+}
+
+/// What happens to the replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// The process starts.
+    /// The process starts. To be given once, first.
     Start,
     /// The deadline has come.
     Deadline,
-    /// A voter answered in `epoch`.
-    Vote {
-        /// Who answers.
-        from: NodeId,
-        /// The epoch it answers in.
-        epoch: LeaderEpoch,
-        /// Whether it was asked for a pre-vote.
-        pre_vote: bool,
-        /// Whether it grants.
-        granted: bool,
+    /// Another node asks; [`Output::Answer`] with the ticket answers, now or later.
+    Request {
+        /// Names the caller.
+        ticket: Ticket,
+        /// What it asks.
+        request: PeerRequest,
     },
-    /// A voter, this node included, has the log up to here on its disk.
-    Flushed {
-        /// The voter.
-        voter: NodeId,
-        /// The end of what it has.
-        end: Offset,
+    /// A request that was sent has its answer, or never gets one.
+    Answered {
+        /// Of [`Output::Send`].
+        id: RequestId,
+        /// What came of it.
+        answer: Result<PeerAnswer, Lost>,
     },
+    /// The log is on the disk up to here: after appends, truncation, and a snapshot that was installed.
+    Flushed(LogEnd),
+    /// What [`Output::Append`] asked for could not be done: the records were no batches that follow the log.
+    Rejected,
+    /// The log names the voters from `offset` on, committed or not.
+    Voters {
+        /// Of the record.
+        offset: Offset,
+        /// Everybody who votes.
+        voters: VoterSet,
+    },
+    /// The log was cut: what it said at `end` or behind is gone.
+    Truncated {
+        /// The new end.
+        end: LogEnd,
+    },
+    /// This process stops: another voter should lead.
+    Resign,
 }
 
 /// What the shell must do, in order.
@@ -99,68 +204,105 @@ pub enum Input {
 pub enum Output {
     /// Write `quorum-state` and sync it.
     Persist(ElectionState),
-    /// Ask every other voter.
-    RequestVotes {
-        /// The epoch to ask for.
-        epoch: LeaderEpoch,
-        /// Whether only a pre-vote is asked.
-        pre_vote: bool,
-        /// The end of this node's log.
-        log_end: LogEnd,
+    /// Send a request; its answer comes back as [`Input::Answered`].
+    Send {
+        /// Names it.
+        id: RequestId,
+        /// Where to.
+        to: Address,
+        /// What is asked.
+        request: PeerRequest,
     },
-    /// This node leads: append a LeaderChangeMessage as the first batch of the epoch.
+    /// Answer a request.
+    Answer {
+        /// Of the request.
+        ticket: Ticket,
+        /// What to say.
+        answer: PeerAnswer,
+    },
+    /// This node leads: append a LeaderChangeMessage as the first batch of the epoch, and the voters if the log does not
+    /// say who they are; then flush.
     Lead {
         /// The epoch it leads.
         epoch: LeaderEpoch,
+        /// Everybody who votes.
+        voters: Vec<ReplicaKey>,
         /// Who voted for it.
-        granting: BTreeSet<ReplicaKey>,
+        granting: Vec<ReplicaKey>,
     },
+    /// This node leads no more.
+    Resigned,
+    /// Append a KRaftVoters record, then flush.
+    AppendVoters(VoterSet),
+    /// Append the leader's batches, then flush; or say [`Input::Rejected`].
+    Append(Bytes),
+    /// Cut the log where it parts from the leader's, whose part ends here.
+    Truncate(LogEnd),
+    /// Store a piece of the leader's snapshot; with the last one, put it in place of the log.
+    StoreSnapshot(SnapshotChunk),
     /// Everything below is committed.
     Commit(Offset),
+    /// The leader, its epoch or its address changed.
+    LeaderChanged,
+    /// The log contradicts what was committed: the process must end.
+    Fail(String),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Role {
-    Unattached,
-    Prospective(Ballot),
-    Candidate(Ballot),
-    Leader(Leadership),
+    Unattached { deadline: Option<Timestamp> },
+    Prospective { ballot: Ballot, deadline: Timestamp },
+    Candidate { ballot: Ballot, deadline: Timestamp },
+    Leader(Box<Leadership>),
+    Resigned { unacknowledged: Vec<ReplicaKey>, successors: Vec<ReplicaKey>, deadline: Timestamp },
+    Follower(Following),
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Ballot {
-    granting: BTreeSet<NodeId>,
-    refusing: BTreeSet<NodeId>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Leadership {
-    epoch_start: Offset,
-    flushed: BTreeMap<NodeId, Offset>,
-    committed: Option<Offset>,
-}
-
-/// The state of one voter.
+/// One replica of the quorum.
 #[derive(Debug, Clone)]
 pub struct Raft {
     settings: Settings,
     election: ElectionState,
+    /// Where the leader is reached.
+    leader_endpoints: Vec<Endpoint>,
+    voters: VoterHistory,
+    /// What is flushed.
     log_end: LogEnd,
+    committed: Offset,
     role: Role,
-    deadline: Option<Timestamp>,
+    peers: Peers,
     random: u64,
+    /// Elections in a row that ended without a leader.
+    failed_elections: u32,
+    is_stopping: bool,
+    deadline: Option<Timestamp>,
 }
 
 impl Raft {
-    /// A voter as it was persisted; `log_end` is the end of its recovered log.
-    pub fn new(settings: Settings, election: ElectionState, log_end: LogEnd, seed: u64) -> Self {
-        let epoch = election.epoch.max(log_end.epoch);
-        let known =
-            if epoch == election.epoch { election } else { ElectionState { epoch, ..Default::default() } };
-        // A leader that restarts does not lead any more: it must be elected again, in a higher epoch.
-        let election =
-            ElectionState { leader: known.leader.filter(|leader| *leader != settings.local.id), ..known };
-        Self { settings, election, log_end, role: Role::Unattached, deadline: None, random: seed }
+    /// A replica as it was persisted: `log_end` is the end of its recovered log; `seed` feeds its random pauses.
+    pub fn new(
+        settings: Settings,
+        election: ElectionState,
+        log_end: LogEnd,
+        voters: VoterHistory,
+        seed: u64,
+    ) -> Self {
+        let is_known = election.epoch >= log_end.epoch;
+        let unknown = ElectionState { epoch: log_end.epoch, leader: None, voted: None };
+        Self {
+            election: if is_known { election } else { unknown },
+            leader_endpoints: Vec::new(),
+            voters,
+            log_end,
+            committed: Offset(0),
+            role: Role::Unattached { deadline: None },
+            peers: Peers::default(),
+            random: seed,
+            failed_elections: 0,
+            is_stopping: false,
+            deadline: None,
+            settings,
+        }
     }
 
     /// The epoch this node is in.
@@ -173,9 +315,54 @@ impl Raft {
         self.election.leader
     }
 
+    /// Where the leader is reached, if it is known.
+    pub fn leader_address(&self) -> Option<Address> {
+        voters::address(&self.leader_endpoints, &self.settings.listener)
+    }
+
     /// Whether this node leads.
     pub fn is_leader(&self) -> bool {
         matches!(self.role, Role::Leader(_))
+    }
+
+    /// Everything below is committed.
+    pub fn committed(&self) -> Offset {
+        self.committed
+    }
+
+    /// Whether this node votes.
+    pub fn is_voter(&self) -> bool {
+        self.settings.can_vote && self.voters.current().contains(&self.settings.local)
+    }
+
+    /// Whether this node may be elected. One whose removal is not known to be committed may: it may be the only one whose
+    /// log holds the new set.
+    fn may_stand(&self) -> bool {
+        self.settings.can_vote && self.voters.any_contains(&self.settings.local)
+    }
+
+    /// Everybody who votes, as the log says now.
+    pub fn voters(&self) -> &VoterSet {
+        self.voters.current()
+    }
+
+    /// Everybody who voted when the log ended at `offset`.
+    pub fn voters_at(&self, offset: Offset) -> &VoterSet {
+        self.voters.at(offset)
+    }
+
+    /// The name of the role, as Kafka's `current-state` metric calls it.
+    pub fn role_name(&self) -> &'static str {
+        match (&self.role, self.is_voter()) {
+            (Role::Unattached { .. }, _) if self.election.voted.is_some() => "unattached-voted",
+            (Role::Unattached { .. }, _) => "unattached",
+            (Role::Prospective { .. }, _) => "prospective",
+            (Role::Candidate { .. }, _) => "candidate",
+            (Role::Leader(_), _) => "leader",
+            (Role::Resigned { .. }, _) => "resigned",
+            (Role::Follower(_), true) => "follower",
+            (Role::Follower(_), false) => "observer",
+        }
     }
 
     /// When [`Input::Deadline`] is due.
@@ -184,145 +371,134 @@ impl Raft {
     }
 
     /// Takes one input in.
-    pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Output> {
-        let mut outputs = Vec::new();
+    pub fn step(&mut self, now: Timestamp, log: &dyn LogView, input: Input) -> Vec<Output> {
+        let mut turn = Turn { now, log, outputs: Vec::new() };
+        let before = (self.election.leader, self.election.epoch, self.leader_address());
         match input {
-            Input::Start => self.ask_for_pre_votes(now, &mut outputs),
-            Input::Deadline => self.on_deadline(now, &mut outputs),
-            Input::Vote { from, epoch, pre_vote, granted } => {
-                if epoch > self.election.epoch {
-                    self.follow_epoch(now, epoch, &mut outputs);
-                } else if epoch == self.election.epoch {
-                    self.on_vote(now, (from, pre_vote, granted), &mut outputs);
-                }
+            Input::Start => self.start(&mut turn),
+            Input::Deadline => {}
+            Input::Request { ticket, request } => self.on_request(&mut turn, ticket, request),
+            Input::Answered { id, answer } => self.on_answer(&mut turn, id, answer),
+            Input::Flushed(end) => self.on_flushed(&mut turn, end),
+            Input::Rejected => self.on_rejected(&turn),
+            Input::Voters { offset, voters } => self.on_voters(&mut turn, offset, voters),
+            Input::Truncated { end } => {
+                self.voters.truncate(end.offset);
+                self.log_end = end;
+                self.truncated();
             }
-            Input::Flushed { voter, end } => self.on_flushed(voter, end, &mut outputs),
+            Input::Resign => self.on_stop(&mut turn),
         }
-        outputs
-    }
-
-    fn on_deadline(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
-        if self.deadline.is_none_or(|deadline| now < deadline) {
-            return;
+        self.poll(&mut turn);
+        if before != (self.election.leader, self.election.epoch, self.leader_address()) {
+            turn.outputs.push(Output::LeaderChanged);
         }
-        match self.role {
-            Role::Leader(_) => self.deadline = None,
-            Role::Unattached | Role::Candidate(_) => self.ask_for_pre_votes(now, outputs),
-            Role::Prospective(_) => self.pause(now),
+        turn.outputs
+    }
+
+    fn start(&mut self, turn: &mut Turn<'_>) {
+        let known = self.election.leader.filter(|leader| *leader != self.settings.local.id);
+        let endpoints = known.and_then(|id| self.voters.current().by_id(id)).map(|voter| &voter.endpoints);
+        match (known, endpoints.cloned()) {
+            (Some(_), Some(endpoints)) => self.follow_known(turn, endpoints),
+            _ if self.may_stand() => self.become_prospective(turn),
+            _ => self.role = Role::Unattached { deadline: None },
         }
     }
 
-    fn ask_for_pre_votes(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
-        self.role = Role::Prospective(self.own_ballot());
-        self.ask(now, true, outputs);
-        self.count(now, outputs);
-    }
-
-    fn stand(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
-        let epoch = LeaderEpoch(self.election.epoch.0 + 1);
-        self.election = ElectionState { epoch, leader: None, voted: Some(self.settings.local) };
-        outputs.push(Output::Persist(self.election));
-        self.role = Role::Candidate(self.own_ballot());
-        self.ask(now, false, outputs);
-        self.count(now, outputs);
-    }
-
-    fn lead(&mut self, granting: &BTreeSet<NodeId>, outputs: &mut Vec<Output>) {
-        let epoch = self.election.epoch;
-        self.election = ElectionState { epoch, leader: Some(self.settings.local.id), voted: None };
-        outputs.push(Output::Persist(self.election));
-        self.role = Role::Leader(Leadership {
-            epoch_start: self.log_end.offset,
-            flushed: BTreeMap::new(),
-            committed: None,
-        });
+    /// Does what time has made due, sends what can be sent, and finds the next deadline.
+    fn poll(&mut self, turn: &mut Turn<'_>) {
         self.deadline = None;
-        let granting =
-            self.settings.voters.iter().filter(|voter| granting.contains(&voter.id)).copied().collect();
-        outputs.push(Output::Lead { epoch, granting });
-    }
-
-    fn ask(&mut self, now: Timestamp, pre_vote: bool, outputs: &mut Vec<Output>) {
-        self.deadline = Some(Timestamp(now.0 + self.settings.election_timeout_ms));
-        if self.settings.voters.len() > 1 {
-            outputs.push(Output::RequestVotes {
-                epoch: self.election.epoch,
-                pre_vote,
-                log_end: self.log_end,
-            });
-        }
-    }
-
-    fn on_vote(&mut self, now: Timestamp, vote: (NodeId, bool, bool), outputs: &mut Vec<Output>) {
-        let (from, pre_vote, granted) = vote;
-        let is_voter = self.settings.voters.iter().any(|voter| voter.id == from);
-        let ballot = match &mut self.role {
-            Role::Prospective(ballot) if pre_vote => ballot,
-            Role::Candidate(ballot) if !pre_vote => ballot,
-            _ => return,
+        self.peers.expire(turn.now);
+        let due = match &self.role {
+            Role::Unattached { .. } => self.poll_unattached(turn),
+            Role::Prospective { .. } | Role::Candidate { .. } => self.poll_election(turn),
+            Role::Leader(_) => self.poll_leader(turn),
+            Role::Resigned { .. } => self.poll_resigned(turn),
+            Role::Follower(_) => self.poll_follower(turn),
         };
-        if is_voter && granted {
-            ballot.granting.insert(from);
-        } else if is_voter {
-            ballot.refusing.insert(from);
+        // Another role may have begun, with deadlines of its own.
+        if due.is_some_and(|due| due <= turn.now) {
+            return self.poll(turn);
         }
-        self.count(now, outputs);
+        self.deadline = [due, self.peers.next_deadline(turn.now)].into_iter().flatten().min();
     }
 
-    /// Moves on once a majority has granted or refused.
-    fn count(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
-        let majority = self.settings.voters.len() / 2 + 1;
-        let (ballot, is_candidate) = match &self.role {
-            Role::Prospective(ballot) => (ballot.clone(), false),
-            Role::Candidate(ballot) => (ballot.clone(), true),
-            _ => return,
-        };
-        let lost = ballot.refusing.len() > self.settings.voters.len() - majority;
-        match (ballot.granting.len() >= majority, is_candidate) {
-            (true, false) => self.stand(now, outputs),
-            (true, true) => self.lead(&ballot.granting, outputs),
-            (false, _) if lost => self.pause(now),
-            _ => {}
+    fn on_rejected(&mut self, turn: &Turn<'_>) {
+        if let Role::Follower(following) = &mut self.role {
+            following.is_appending = false;
+        }
+        if let Some(address) = self.leader_address() {
+            self.peers.back_off(&address, turn.now, self.settings.retry_backoff_ms);
         }
     }
 
-    /// Waits a random time before the next attempt, so that two candidates do not meet again.
-    fn pause(&mut self, now: Timestamp) {
+    fn on_voters(&mut self, turn: &mut Turn<'_>, offset: Offset, voters: VoterSet) {
+        self.voters.record(offset, voters);
+        self.voters_changed(turn, offset);
+    }
+
+    fn on_flushed(&mut self, turn: &mut Turn<'_>, end: LogEnd) {
+        self.log_end = end;
+        if matches!(self.role, Role::Leader(_)) {
+            self.advance_high_watermark(turn);
+            self.serve_parked(turn);
+        } else {
+            self.appended(turn);
+        }
+    }
+
+    fn commit(&mut self, turn: &mut Turn<'_>, offset: Offset) {
+        if offset > self.committed {
+            self.committed = offset;
+            self.voters.forget_before(offset);
+            turn.outputs.push(Output::Commit(offset));
+        }
+    }
+
+    fn on_stop(&mut self, turn: &mut Turn<'_>) {
+        self.is_stopping = true;
+        if matches!(self.role, Role::Leader(_)) {
+            self.resign(turn);
+        }
+    }
+
+    /// The answer to a request that carries nothing but who leads.
+    fn answer(&self, error: ErrorCode) -> Answer {
+        Answer {
+            error,
+            leader: self.election.leader,
+            epoch: self.election.epoch,
+            endpoints: if self.election.leader.is_some() {
+                self.leader_endpoints.clone()
+            } else {
+                Vec::new()
+            },
+        }
+    }
+
+    fn persist(&self, turn: &mut Turn<'_>) {
+        turn.outputs.push(Output::Persist(self.election));
+    }
+
+    /// A number below `range`, at least 0.
+    fn random_below(&mut self, range: i64) -> i64 {
         self.random =
             self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let range = u64::try_from(self.settings.election_backoff_max_ms).unwrap_or_default().max(1);
-        let pause = i64::try_from((self.random >> 33) % range).unwrap_or_default();
-        self.role = Role::Unattached;
-        self.deadline = Some(Timestamp(now.0 + pause));
+        let range = u64::try_from(range).unwrap_or_default().max(1);
+        i64::try_from((self.random >> 33) % range).unwrap_or_default()
     }
 
-    fn follow_epoch(&mut self, now: Timestamp, epoch: LeaderEpoch, outputs: &mut Vec<Output>) {
-        self.election = ElectionState { epoch, leader: None, voted: None };
-        outputs.push(Output::Persist(self.election));
-        self.role = Role::Unattached;
-        self.deadline = Some(Timestamp(now.0 + self.settings.election_timeout_ms));
+    /// Between one and two election timeouts from now.
+    fn election_deadline(&mut self, now: Timestamp) -> Timestamp {
+        let timeout_ms = self.settings.election_timeout_ms.max(1);
+        now.plus_ms(timeout_ms + self.random_below(timeout_ms))
     }
+}
 
-    fn on_flushed(&mut self, voter: NodeId, end: Offset, outputs: &mut Vec<Output>) {
-        if voter == self.settings.local.id {
-            self.log_end = LogEnd { offset: end, epoch: self.election.epoch };
-        }
-        let voters = self.settings.voters.len();
-        let Role::Leader(leadership) = &mut self.role else { return };
-        leadership.flushed.insert(voter, end);
-        let mut ends: Vec<Offset> = leadership.flushed.values().copied().collect();
-        ends.sort_unstable_by(|one, other| other.cmp(one));
-        // The last of a majority when they are sorted from the furthest.
-        let Some(common) = ends.get(voters / 2).copied() else { return };
-        let is_news = leadership.committed.is_none_or(|committed| common > committed);
-        if common > leadership.epoch_start && is_news {
-            leadership.committed = Some(common);
-            outputs.push(Output::Commit(common));
-        }
-    }
-
-    fn own_ballot(&self) -> Ballot {
-        let own = self.settings.voters.contains(&self.settings.local).then_some(self.settings.local.id);
-        Ballot { granting: own.into_iter().collect(), refusing: BTreeSet::new() }
-    }
+/// One step: the clock, the log, and what comes of it.
+struct Turn<'a> {
+    now: Timestamp,
+    log: &'a dyn LogView,
+    outputs: Vec<Output>,
 }

@@ -30,6 +30,7 @@ use milena_protocol::messages::fetch::{
 use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, PartitionIndex, ProducerId, Records};
 use tokio::time::Instant;
 
+use crate::api::fetch_metadata;
 use crate::broker::{Broker, RequestContext};
 use crate::partition::{FollowerId, Isolation, Partition, Read, ReadRequest};
 
@@ -51,6 +52,9 @@ pub(crate) async fn handle(
     context: &RequestContext,
     request: FetchRequest,
 ) -> FetchResponse {
+    if context.listener.is_controller {
+        return fetch_metadata::handle(broker, context, request).await;
+    }
     let turn = match session::begin(broker, context, &request) {
         Ok(turn) => turn,
         Err(code) => return FetchResponse { error_code: code.code(), ..FetchResponse::default() },

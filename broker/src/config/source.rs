@@ -1,7 +1,8 @@
 //! The three sources of keys and how they are laid over each other: file, environment, overrides.
 //!
 //! Environment names follow the public container images: `KAFKA_` is dropped, then `___` is `-`, `__` is `_` and
-//! `_` is `.`. `CLUSTER_ID` is the cluster id.
+//! `_` is `.`. `CLUSTER_ID` is the cluster id, `MILENA_INITIAL_CONTROLLERS` (`id@host:port,...`) the first voters of a new
+//! quorum.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,11 +11,14 @@ use anyhow::{Context as _, bail};
 use bytestring::ByteString;
 use milena_core::config::file::entries;
 use milena_core::config::{Properties, broker};
+use milena_protocol::NodeId;
 
-use super::unbuilt;
+use super::{unbuilt, voters};
 
 /// The key, in files and overrides, of what containers call `CLUSTER_ID`.
 const CLUSTER_ID: &str = "cluster.id";
+/// The key, in files and overrides, of what containers call `MILENA_INITIAL_CONTROLLERS`.
+const INITIAL_CONTROLLERS: &str = "initial.controllers";
 /// What makes an environment a configuration of its own, so that the sample does not lie beneath it.
 const IDENTITY: [&str; 5] = [
     "process.roles",
@@ -43,6 +47,7 @@ const SAMPLE: [(&str, &str); 11] = [
 pub(super) struct Given {
     pub(super) properties: Properties,
     pub(super) cluster_id: Option<ByteString>,
+    pub(super) initial_controllers: Vec<(NodeId, ByteString, u16)>,
     /// Whether the sample lies beneath.
     pub(super) is_sample: bool,
 }
@@ -51,6 +56,12 @@ impl Given {
     fn set(&mut self, name: &str, value: &str) -> anyhow::Result<()> {
         if name == CLUSTER_ID {
             self.cluster_id = Some(ByteString::from(value.trim())).filter(|id| !id.is_empty());
+            return Ok(());
+        }
+        if name == INITIAL_CONTROLLERS {
+            let entries = value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+            self.initial_controllers =
+                entries.map(|entry| voters::voter(name, entry)).collect::<anyhow::Result<_>>()?;
             return Ok(());
         }
         if unbuilt::is_security(name) && broker::key(name).is_none() {
@@ -67,7 +78,12 @@ pub(super) fn read(
 ) -> anyhow::Result<Given> {
     let environment = known(environment);
     let is_sample = file.is_none() && !IDENTITY.iter().any(|name| environment.contains_key(*name));
-    let mut given = Given { properties: Properties::default(), cluster_id: None, is_sample };
+    let mut given = Given {
+        properties: Properties::default(),
+        cluster_id: None,
+        initial_controllers: Vec::new(),
+        is_sample,
+    };
     for (name, value) in SAMPLE.iter().filter(|_| is_sample) {
         given.set(name, value)?;
     }
@@ -99,7 +115,7 @@ fn known(environment: impl Iterator<Item = (String, String)>) -> BTreeMap<String
     for (variable, value) in environment {
         let Some(name) = key_of(&variable) else { continue };
         let is_key = broker::key(&name).is_some() || broker::listener_key(&name).is_some();
-        if name == CLUSTER_ID || is_key || unbuilt::is_security(&name) {
+        if name == CLUSTER_ID || name == INITIAL_CONTROLLERS || is_key || unbuilt::is_security(&name) {
             known.insert(name, (variable, value));
         } else {
             tracing::warn!(variable, "ignoring an environment variable that is no broker key");
@@ -111,6 +127,9 @@ fn known(environment: impl Iterator<Item = (String, String)>) -> BTreeMap<String
 fn key_of(variable: &str) -> Option<String> {
     if variable == "CLUSTER_ID" {
         return Some(CLUSTER_ID.to_owned());
+    }
+    if variable == "MILENA_INITIAL_CONTROLLERS" {
+        return Some(INITIAL_CONTROLLERS.to_owned());
     }
     let name = variable.strip_prefix("KAFKA_")?.to_lowercase();
     // The longest runs first; control characters stand in for what is replaced already.

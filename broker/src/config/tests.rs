@@ -124,10 +124,6 @@ fn what_would_not_be_obeyed_stops_the_start() {
             "process.roles=broker is not built yet: use broker,controller",
         ),
         (
-            &["controller.quorum.voters=1@a:1,2@b:1"],
-            "controller.quorum.voters=1@a:1,2@b:1: more than one controller voter is not built yet",
-        ),
-        (
             &["controller.quorum.voters=2@b:1"],
             "If process.roles contains the 'controller' role, the node id 1 must be included in the set of voters \
              controller.quorum.voters=Set(2)",

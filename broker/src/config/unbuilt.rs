@@ -4,7 +4,7 @@ use anyhow::bail;
 use milena_core::config::broker::{log, quorum, server, tier};
 use milena_core::config::{Key, Properties, broker};
 
-use super::{Roles, Voters};
+use super::Roles;
 
 /// Plugged-in Java classes and other features that cannot be ignored.
 static FEATURES: [&Key; 6] = [
@@ -29,19 +29,11 @@ pub(super) fn is_security(name: &str) -> bool {
         || of_listener().is_some_and(|(_, key)| key.contains("ssl.") || key.contains("sasl."))
 }
 
-/// Refuses what needs more than this one node.
-pub(super) fn refuse_cluster(roles: Roles, voters: &Voters, properties: &Properties) -> anyhow::Result<()> {
+/// Refuses roles that cannot be taken alone yet.
+pub(super) fn refuse_cluster(roles: Roles, properties: &Properties) -> anyhow::Result<()> {
     if !(roles.is_broker && roles.is_controller) {
         let names = properties.list(&quorum::PROCESS_ROLES);
         bail!("process.roles={} is not built yet: use broker,controller", names.join(","));
-    }
-    let (key, count) = match voters {
-        Voters::Static(voters) => (&quorum::CONTROLLER_QUORUM_VOTERS, voters.len()),
-        Voters::Dynamic { bootstrap } => (&quorum::CONTROLLER_QUORUM_BOOTSTRAP_SERVERS, bootstrap.len()),
-    };
-    if count > 1 {
-        let named = properties.list(key).join(",");
-        bail!("{}={named}: more than one controller voter is not built yet", key.name);
     }
     Ok(())
 }

@@ -69,7 +69,7 @@ pub(super) fn parse(properties: &Properties) -> anyhow::Result<Voters> {
     }
     let mut voters: Vec<(NodeId, ByteString, u16)> = Vec::with_capacity(fixed.len());
     for entry in fixed {
-        let voter = voter(entry)?;
+        let voter = voter("controller.quorum.voters", entry)?;
         if voters.iter().any(|(id, ..)| *id == voter.0) {
             bail!("controller.quorum.voters: node {} is there twice", voter.0);
         }
@@ -78,8 +78,9 @@ pub(super) fn parse(properties: &Properties) -> anyhow::Result<Voters> {
     Ok(Voters::Static(voters))
 }
 
-fn voter(entry: &str) -> anyhow::Result<(NodeId, ByteString, u16)> {
-    let malformed = || format!("controller.quorum.voters: {entry} is not of the form id@host:port");
+/// A voter as `key` names it.
+pub(super) fn voter(key: &str, entry: &str) -> anyhow::Result<(NodeId, ByteString, u16)> {
+    let malformed = || format!("{key}: {entry} is not of the form id@host:port");
     let (id, at) = entry.split_once('@').with_context(malformed)?;
     let (host, port) = address(at).with_context(malformed)?;
     ensure!(&*host != "0.0.0.0", "Host string ({host}) is not routeable");

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use milena_core::raft::{ElectionState, ReplicaKey};
+use milena_core::raft::{ElectionState, ReplicaKey, VoterSet};
 use milena_protocol::ids::{base64, from_base64};
 use milena_protocol::{LeaderEpoch, NodeId, Uuid};
 use milena_storage::Disk;
@@ -18,13 +18,11 @@ use serde::{Deserialize, Serialize};
 const NAME: &str = "quorum-state";
 const NOBODY: i32 = -1;
 
-/// The file of one voter.
+/// The file of one replica.
 #[derive(Debug)]
 pub(super) struct ElectionFile {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    is_static: bool,
-    local: NodeId,
 }
 
 /// Both versions in one; what a version lacks is left out when it is written and ignored when it is read.
@@ -53,8 +51,8 @@ struct Voter {
 }
 
 impl ElectionFile {
-    pub(super) fn new(disk: Arc<dyn Disk>, folder: &Path, is_static: bool, local: NodeId) -> Self {
-        Self { disk, path: folder.join(NAME), is_static, local }
+    pub(super) fn new(disk: Arc<dyn Disk>, folder: &Path) -> Self {
+        Self { disk, path: folder.join(NAME) }
     }
 
     /// What was written last; the state of a voter that never saw an election where there is no file.
@@ -76,10 +74,10 @@ impl ElectionFile {
         })
     }
 
-    /// Replaces the file; it is on the disk when this returns.
-    pub(super) fn write(&self, state: &ElectionState) -> anyhow::Result<()> {
+    /// Replaces the file; it is on the disk when this returns. Static `voters` are named in it.
+    pub(super) fn write(&self, state: &ElectionState, voters: &VoterSet) -> anyhow::Result<()> {
         let voted_directory = state.voted.map_or(Uuid::nil(), |voted| voted.directory_id);
-        let is_static = self.is_static;
+        let is_static = voters.kraft_version == 0;
         let contents = Contents {
             cluster_id: is_static.then(String::new),
             leader_id: state.leader.map_or(NOBODY, |leader| leader.0),
@@ -87,7 +85,8 @@ impl ElectionFile {
             voted_id: state.voted.map_or(NOBODY, |voted| voted.id.0),
             voted_directory_id: (!is_static).then(|| base64(voted_directory)),
             applied_offset: is_static.then_some(0),
-            current_voters: is_static.then(|| vec![Voter { voter_id: self.local.0 }]),
+            current_voters: is_static
+                .then(|| voters.keys().map(|key| Voter { voter_id: key.id.0 }).collect()),
             data_version: if is_static { 0 } else { 1 },
         };
         let text = serde_json::to_vec(&contents)?;
@@ -100,10 +99,16 @@ mod tests {
     use super::*;
     use milena_storage::MemDisk;
 
-    fn file(is_static: bool) -> (Arc<MemDisk>, ElectionFile) {
+    fn file() -> (Arc<MemDisk>, ElectionFile) {
         let disk = Arc::new(MemDisk::new());
         disk.create_dir_all(Path::new("/m")).unwrap();
-        (disk.clone(), ElectionFile::new(disk, Path::new("/m"), is_static, NodeId(1)))
+        (disk.clone(), ElectionFile::new(disk, Path::new("/m")))
+    }
+
+    fn voters(kraft_version: i16) -> VoterSet {
+        let key = ReplicaKey { id: NodeId(1), directory_id: Uuid::nil() };
+        let voter = milena_core::raft::Voter { key, endpoints: Vec::new(), kraft_versions: 0..=1 };
+        VoterSet { kraft_version, voters: vec![voter] }
     }
 
     #[test]
@@ -112,24 +117,24 @@ mod tests {
         let voted = ReplicaKey { id: NodeId(1), directory_id: Uuid::from_u128(1) };
         let table = [
             (
-                false,
+                1,
                 r#"{"leaderId":1,"leaderEpoch":1,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}"#,
             ),
             (
-                true,
+                0,
                 r#"{"clusterId":"","leaderId":1,"leaderEpoch":1,"votedId":-1,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}"#,
             ),
         ];
-        for (is_static, text) in table {
-            let (disk, file) = file(is_static);
+        for (kraft_version, text) in table {
+            let (disk, file) = file();
             assert_eq!(file.read().unwrap(), ElectionState::default());
-            file.write(&state).unwrap();
+            file.write(&state, &voters(kraft_version)).unwrap();
             assert_eq!(String::from_utf8(disk.read(Path::new("/m/quorum-state")).unwrap()).unwrap(), text);
             assert_eq!(file.read().unwrap(), state);
         }
-        let (_, file) = file(false);
+        let (_, file) = file();
         let state = ElectionState { leader: None, voted: Some(voted), ..state };
-        file.write(&state).unwrap();
+        file.write(&state, &voters(1)).unwrap();
         assert_eq!(file.read().unwrap(), state);
     }
 }

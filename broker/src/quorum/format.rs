@@ -3,7 +3,7 @@
 //! | file | written |
 //! |---|---|
 //! | `bootstrap.checkpoint` | first; the feature levels of a new cluster |
-//! | `__cluster_metadata-0/00000000000000000000-0000000000.checkpoint` | with dynamic voters: the voters |
+//! | `__cluster_metadata-0/00000000000000000000-0000000000.checkpoint` | with dynamic voters: the first voters, unless this node joins a quorum that others formed |
 //! | `meta.properties` | last, so that a crash in between formats again |
 //!
 //! The metadata log may have a directory of its own (`metadata.log.dir`), with its own `meta.properties`: the same cluster
@@ -17,14 +17,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
-use milena_core::controller::feature_records;
+use milena_core::controller::{bootstrap_records, feature_records};
+use milena_core::metadata::MetadataImage;
 use milena_protocol::ids::base64;
-use milena_protocol::messages::control_records::VotersRecord;
-use milena_protocol::messages::control_records::voters_record::{Endpoint, KRaftVersionFeature, Voter};
-use milena_protocol::{Timestamp, TopicId, Uuid};
+use milena_protocol::messages::metadata_records::MetadataRecord;
+use milena_protocol::{Offset, Timestamp, TopicId, Uuid};
 use milena_storage::{Disk, MetaProperties, dir};
 
-use super::snapshot;
+use super::{registration, snapshot, voters};
 use crate::config::Config;
 
 /// The folder of the metadata log.
@@ -127,6 +127,10 @@ fn format(config: &Config, disk: &dyn Disk, now: Timestamp) -> anyhow::Result<Me
         bail!("log directory {} has a metadata log but no meta.properties", folder.display());
     }
     let cluster_id = config.cluster_id.as_ref().map_or_else(|| base64(random_id()), ToString::to_string);
+    ensure!(
+        config.cluster_id.is_some() || config.initial_controllers.is_empty(),
+        "initial controllers are named, but no cluster id, from which their directory ids follow"
+    );
     let directory_id = match &config.cluster_id {
         Some(cluster_id) if !config.voters.is_static() => derived_id(cluster_id, config.node_id.0),
         _ => random_id(),
@@ -135,8 +139,13 @@ fn format(config: &Config, disk: &dyn Disk, now: Timestamp) -> anyhow::Result<Me
     let records: Vec<_> = feature_records().collect();
     replace(disk, &folder.join(BOOTSTRAP), &snapshot::bootstrap(&records, now))?;
     if !config.voters.is_static() {
-        let voters = voters(config, directory_id)?;
-        replace(disk, &metadata.join(FIRST_SNAPSHOT), &snapshot::voters(&voters, now))?;
+        let initial = voters::initial(config, &meta.cluster_id, directory_id);
+        if initial.voters.is_empty() {
+            tracing::info!("formatting without voters: this node follows a quorum that others formed");
+        } else {
+            let record = voters::to_record(&initial);
+            replace(disk, &metadata.join(FIRST_SNAPSHOT), &snapshot::voters(&record, now))?;
+        }
     }
     dir::write_topic_id(disk, &metadata, TopicId(METADATA_TOPIC_ID))?;
     meta.write(disk, folder)?;
@@ -144,23 +153,24 @@ fn format(config: &Config, disk: &dyn Disk, now: Timestamp) -> anyhow::Result<Me
     Ok(meta)
 }
 
-/// The voters record of a quorum of this node alone.
-pub(super) fn voters(config: &Config, directory_id: Uuid) -> anyhow::Result<VotersRecord> {
-    let listener = config.controller_listener().context("no controller listener")?;
-    let voter = Voter {
-        voter_id: config.node_id.0,
-        voter_directory_id: directory_id,
-        endpoints: vec![Endpoint {
-            name: listener.name.as_str().into(),
-            host: listener.advertised_host.as_str().into(),
-            port: listener.advertised_port,
-        }],
-        kraft_version_feature: KRaftVersionFeature {
-            min_supported_version: 0,
-            max_supported_version: snapshot::KRAFT_VERSION,
-        },
-    };
-    Ok(VotersRecord { version: 0, voters: vec![voter] })
+/// What a new cluster starts with: the levels of `bootstrap.checkpoint`, which another formatter may have written.
+pub(super) fn first_records(
+    disk: &dyn Disk,
+    dir: &LogDir,
+    min_isr: i32,
+) -> anyhow::Result<Vec<MetadataRecord>> {
+    let is_level = |record: &MetadataRecord| matches!(record, MetadataRecord::FeatureLevelRecord(_));
+    let levels = snapshot::read(disk, &dir.bootstrap)?.unwrap_or_default().records;
+    let levels: Vec<MetadataRecord> = levels.into_iter().filter(is_level).collect();
+    if levels.is_empty() {
+        return Ok(bootstrap_records(feature_records(), min_isr));
+    }
+    let mut image = MetadataImage::default();
+    for (offset, record) in (0..).map(Offset).zip(&levels) {
+        image.replay(offset, record)?;
+    }
+    registration::check(&image).with_context(|| dir.bootstrap.display().to_string())?;
+    Ok(bootstrap_records(levels, min_isr))
 }
 
 fn replace(disk: &dyn Disk, path: &Path, contents: &[u8]) -> anyhow::Result<()> {
@@ -174,7 +184,7 @@ pub(super) fn random_id() -> Uuid {
 
 /// The directory id that every node of the cluster can tell: a hash of cluster id, node id and a counter that avoids
 /// what Kafka shuns.
-fn derived_id(cluster_id: &str, node_id: i32) -> Uuid {
+pub(super) fn derived_id(cluster_id: &str, node_id: i32) -> Uuid {
     let attempt =
         |n: u32| Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{cluster_id}/{node_id}/{n}").as_bytes());
     (0..).map(attempt).find(|id| !base64(*id).starts_with('-')).expect("endless")

@@ -14,21 +14,25 @@ use bytes::Bytes;
 use milena_core::config::Properties;
 use milena_core::config::broker::quorum;
 use milena_core::metadata::MetadataLoader;
-use milena_core::raft::{LogEnd, ReplicaKey};
+use milena_core::raft::{LogEnd, LogView, ReplicaKey, VoterSet};
 use milena_protocol::messages::control_records::VotersRecord;
 use milena_protocol::messages::control_records::leader_change_message::{LeaderChangeMessage, Voter};
 use milena_protocol::messages::metadata_records::MetadataRecord;
-use milena_protocol::records::{BatchBuilder, ControlRecordType, batches};
+use milena_protocol::records::{BatchBuilder, ControlRecordType, RecordBatch, batches};
 use milena_protocol::{LeaderEpoch, Message, NodeId, Offset, Timestamp};
 use milena_storage::{Disk, Log, LogConfig, Opening, Placed, ReadLimits};
 
-use super::snapshot::{Contents, control_records, metadata_records, push_record, push_voters};
-use super::snapshots::{Limits, Snapshots};
+use super::snapshot::{Contents, Snapshot, control_records, metadata_records, push_record, push_voters};
+use super::snapshots::{Limits, Snapshots, Written};
+use super::voters;
 
 /// Bytes read at a time while the log is replayed.
 const REPLAY_READ_BYTES: usize = 1 << 20;
 /// Bytes of gathered records from which on they are written without waiting for the flush.
 const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Sets of voters that records name, with the offsets of these.
+type Named = Vec<(Offset, VoterSet)>;
 
 /// The metadata log.
 #[derive(Debug)]
@@ -42,8 +46,6 @@ pub(super) struct MetadataLog {
     pending_since: Timestamp,
     /// Whether a batch was written and not flushed.
     is_unflushed: bool,
-    /// The voters, as log and snapshots record them.
-    voters: Option<VotersRecord>,
     /// Timestamp of the last batch.
     last_timestamp: Timestamp,
 }
@@ -79,7 +81,6 @@ impl MetadataLog {
             pending_epoch: LeaderEpoch(0),
             pending_since: Timestamp(0),
             is_unflushed: false,
-            voters: None,
             last_timestamp: Timestamp(0),
         })
     }
@@ -95,83 +96,173 @@ impl MetadataLog {
         LogEnd { offset: written, epoch: self.log.last_epoch().unwrap_or_else(of_snapshot) }
     }
 
-    /// The voters, as log and snapshots record them; `None` where the configuration names them.
-    pub(super) fn voters(&self) -> Option<&VotersRecord> {
-        self.voters.as_ref()
-    }
-
-    /// Replays the latest snapshot and what follows it.
-    pub(super) fn replay(&mut self) -> anyhow::Result<MetadataLoader> {
-        let mut loader = MetadataLoader::default();
+    /// What the latest snapshot says, and the voters that the log after it names, by the offsets of their records.
+    pub(super) fn open_state(&mut self) -> anyhow::Result<(MetadataLoader, VoterHistory)> {
         let snapshot = self.snapshots.read_latest()?;
-        let mut next = self.snapshots.latest().map_or(Offset(0), |id| id.offset);
-        self.voters = snapshot.voters;
+        let start = self.snapshots.latest().map_or(Offset(0), |id| id.offset);
         self.last_timestamp = snapshot.last_contained;
-        for record in &snapshot.records {
-            loader.replay(Offset((next.0 - 1).max(0)), record)?;
+        let loader = load(&snapshot, start)?;
+        let mut recorded = Vec::new();
+        let mut next = start;
+        while let Some(bytes) = self.read_committed(next, self.log.end_offset())? {
+            for batch in batches(bytes) {
+                let batch = batch.context("the metadata log is damaged")?;
+                let header = batch.header();
+                recorded.extend(voters_of(&batch)?);
+                self.snapshots.uncovered(batch.size_bytes());
+                self.last_timestamp = self.last_timestamp.max(header.max_timestamp);
+                next = header.next_offset();
+            }
         }
-        loader.skip_to(next);
-        let end_offset = self.log.end_offset();
-        let limits = ReadLimits { end_offset, bytes_max: REPLAY_READ_BYTES, at_least_one: true };
-        while next < end_offset {
-            let bytes = self.log.read(next, limits)?.into_bytes().context("read the metadata log")?;
-            ensure!(!bytes.is_empty(), "the metadata log has no batch at offset {next}");
-            next = self.replay_batches(bytes, next, &mut loader)?;
-        }
-        Ok(loader)
+        let base = snapshot.voters.as_ref().map(voters::from_record).unwrap_or_default();
+        Ok((loader, VoterHistory { base, recorded }))
     }
 
-    fn replay_batches(
+    /// Replays what `loader` does not have yet, up to `end`.
+    pub(super) fn replay(&self, loader: &mut MetadataLoader, end: Offset) -> anyhow::Result<()> {
+        let mut next = loader.current().next_offset();
+        while let Some(bytes) = self.read_committed(next, end)? {
+            for batch in batches(bytes) {
+                let batch = batch.context("the metadata log is damaged")?;
+                let header = batch.header();
+                for (offset, record) in (header.base_offset.0..).map(Offset).zip(metadata_records(&batch)?) {
+                    // A snapshot of Apache Kafka ends where a batch does; nothing is replayed twice should one not.
+                    if offset >= next {
+                        loader.replay(offset, &record)?;
+                    }
+                }
+                next = header.next_offset();
+                loader.skip_to(next);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whole batches from `next` on, none at `end`.
+    fn read_committed(&self, next: Offset, end: Offset) -> anyhow::Result<Option<Bytes>> {
+        if next >= end {
+            return Ok(None);
+        }
+        let limits = ReadLimits { end_offset: end, bytes_max: REPLAY_READ_BYTES, at_least_one: true };
+        let bytes = self.log.read(next, limits)?.into_bytes().context("read the metadata log")?;
+        ensure!(!bytes.is_empty(), "the metadata log has no batch at offset {next}");
+        Ok(Some(bytes))
+    }
+
+    /// What a follower that is at `from` gets: flushed batches, about `bytes_max` of them.
+    pub(super) fn read_flushed(&self, from: Offset, bytes_max: usize) -> anyhow::Result<Bytes> {
+        let end_offset = self.log.durable_end();
+        if from >= end_offset {
+            return Ok(Bytes::new());
+        }
+        let limits = ReadLimits { end_offset, bytes_max, at_least_one: true };
+        self.log.read(from, limits)?.into_bytes().context("read the metadata log")
+    }
+
+    /// Appends the batches of a leader as they are, each flushed before the next. Yields the voters they name.
+    ///
+    /// # Errors
+    /// `Ok(None)` where they are no batches that follow the log: none of them is appended then.
+    pub(super) fn append_fetched(
         &mut self,
         bytes: Bytes,
-        mut next: Offset,
-        loader: &mut MetadataLoader,
-    ) -> anyhow::Result<Offset> {
-        for batch in batches(bytes) {
-            let batch = batch.context("the metadata log is damaged")?;
-            let header = batch.header();
-            for (offset, record) in (header.base_offset.0..).map(Offset).zip(metadata_records(&batch)?) {
-                // A snapshot of Apache Kafka ends where a batch does; nothing is replayed twice should one not.
-                if offset >= next {
-                    loader.replay(offset, &record)?;
-                }
-            }
-            for (kind, value) in control_records(&batch)? {
-                if kind == ControlRecordType::KRaftVoters {
-                    self.voters = Some(VotersRecord::from_bytes(value, 0)?);
-                }
-            }
+        epoch: LeaderEpoch,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<Named>> {
+        let Some((batches, named)) = self.check_fetched(bytes, epoch) else { return Ok(None) };
+        for batch in &batches {
+            let (base_offset, leader_epoch) = (batch.header().base_offset, batch.header().leader_epoch);
+            self.log.append(&[Placed { batch, base_offset, leader_epoch }], now)?;
+            self.log.flush()?;
             self.snapshots.uncovered(batch.size_bytes());
-            self.last_timestamp = self.last_timestamp.max(header.max_timestamp);
-            next = header.next_offset();
-            loader.skip_to(next);
+            self.last_timestamp = self.last_timestamp.max(batch.header().max_timestamp);
         }
-        Ok(next)
+        Ok(Some(named))
+    }
+
+    fn check_fetched(&self, bytes: Bytes, epoch: LeaderEpoch) -> Option<(Vec<RecordBatch>, Named)> {
+        let (mut next, mut last_epoch) = (self.log.end_offset(), self.end().epoch);
+        let (mut whole, mut named) = (Vec::new(), Vec::new());
+        for batch in batches(bytes) {
+            // The last one may be cut off.
+            let Ok(batch) = batch else { break };
+            let header = batch.header();
+            let follows = header.base_offset == next
+                && (last_epoch..=epoch).contains(&header.leader_epoch)
+                && header.last_offset_delta >= 0;
+            if !follows || metadata_records(&batch).is_err() {
+                tracing::error!(
+                    offset = next.0,
+                    "the leader of the metadata log sent what does not follow it"
+                );
+                return None;
+            }
+            named.extend(voters_of(&batch).ok()?);
+            (next, last_epoch) = (header.next_offset(), header.leader_epoch);
+            whole.push(batch);
+        }
+        (!whole.is_empty()).then_some((whole, named))
+    }
+
+    /// Cuts the log where it parts from one whose `end.epoch` ends at `end.offset`. Yields the new end.
+    pub(super) fn truncate(&mut self, end: LogEnd) -> anyhow::Result<LogEnd> {
+        let own = self.end_of_epoch(end.epoch);
+        self.log.truncate_to(own.offset.min(end.offset))?;
+        Ok(self.end())
+    }
+
+    /// Puts a snapshot that was fetched in place of the log.
+    pub(super) fn install(&mut self, written: Written) -> anyhow::Result<(MetadataLoader, Option<VoterSet>)> {
+        self.snapshots.written(written);
+        self.log.truncate_fully(written.id.offset)?;
+        self.snapshots.reconcile(&self.log)?;
+        let snapshot = self.snapshots.read_latest()?;
+        self.last_timestamp = snapshot.last_contained;
+        let loader = load(&snapshot, written.id.offset)?;
+        Ok((loader, snapshot.voters.as_ref().map(voters::from_record)))
     }
 
     /// Appends the first batch of an epoch: who leads, and who votes where the log does not say so yet.
     pub(super) fn append_epoch_start(
         &mut self,
-        leader: NodeId,
-        epoch: LeaderEpoch,
-        voters: (impl Iterator<Item = ReplicaKey>, Option<&VotersRecord>),
+        (leader, epoch): (NodeId, LeaderEpoch),
+        (voters, granting): (&[ReplicaKey], &[ReplicaKey]),
+        recorded: Option<&VoterSet>,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        let granting: Vec<Voter> =
-            voters.0.map(|voter| Voter { voter_id: voter.id.0, ..Voter::default() }).collect();
+        // Version 1 names directories, which every reader of recorded voters knows.
+        let version = i16::from(recorded.is_some() || voters.iter().any(|key| !key.directory_id.is_nil()));
+        let named = |keys: &[ReplicaKey]| {
+            let voter = |key: &ReplicaKey| Voter { voter_id: key.id.0, voter_directory_id: key.directory_id };
+            keys.iter().map(voter).collect()
+        };
         let change = LeaderChangeMessage {
-            version: 0,
+            version,
             leader_id: leader.0,
-            voters: granting.clone(),
-            granting_voters: granting,
+            voters: named(voters),
+            granting_voters: named(granting),
         };
         self.write_pending(now)?;
-        let mut builder = BatchBuilder::control(ControlRecordType::LeaderChange, now, &change.to_bytes(0));
-        if let Some(voters) = voters.1 {
-            push_voters(&mut builder, voters, now);
-            self.voters = Some(voters.clone());
+        let mut builder =
+            BatchBuilder::control(ControlRecordType::LeaderChange, now, &change.to_bytes(version));
+        if let Some(voters) = recorded {
+            push_voters(&mut builder, &voters::to_record(voters), now);
         }
         self.write(builder, epoch, now)
+    }
+
+    /// Appends who votes from here on. Yields the offset of the record.
+    pub(super) fn append_voters(
+        &mut self,
+        voters: &VoterSet,
+        epoch: LeaderEpoch,
+        now: Timestamp,
+    ) -> anyhow::Result<Offset> {
+        self.write_pending(now)?;
+        let offset = self.log.end_offset();
+        let record = voters::to_record(voters).to_bytes(0);
+        self.write(BatchBuilder::control(ControlRecordType::KRaftVoters, now, &record), epoch, now)?;
+        Ok(offset)
     }
 
     /// Appends records, to be written with the next flush.
@@ -217,24 +308,37 @@ impl MetadataLog {
         Ok(())
     }
 
-    /// Makes everything durable and yields its end.
-    pub(super) fn flush(&mut self, now: Timestamp) -> anyhow::Result<Offset> {
+    /// Makes everything durable.
+    pub(super) fn flush(&mut self, now: Timestamp) -> anyhow::Result<()> {
         self.write_pending(now)?;
         self.log.flush()?;
         self.is_unflushed = false;
-        Ok(self.log.end_offset())
+        Ok(())
     }
 
-    /// Begins a snapshot of everything that was flushed, which is what `loader` has replayed.
+    /// Whether a flush would make more durable than there is.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.is_unflushed || !self.pending.is_empty()
+    }
+
+    /// Begins a snapshot of what `loader` has replayed, with the voters of that moment.
     pub(super) fn begin_snapshot(
         &mut self,
         loader: &MetadataLoader,
+        voters: &VoterSet,
         now: Timestamp,
     ) -> anyhow::Result<Contents> {
         self.snapshots.begun(now);
         self.log.begin_segment(now)?;
-        let (image, voters) = (loader.current().clone(), self.voters.clone());
-        Ok(Contents { id: self.end(), image, voters, last_contained: self.last_timestamp })
+        let offset = loader.current().next_offset();
+        let of_snapshot = || self.snapshots.latest().map(|id| id.epoch).unwrap_or_default();
+        let epoch = self.log.epoch_of(Offset(offset.0 - 1)).unwrap_or_else(of_snapshot);
+        Ok(Contents {
+            id: LogEnd { offset, epoch },
+            image: loader.current().clone(),
+            voters: (voters.kraft_version > 0).then(|| voters::to_record(voters)),
+            last_contained: self.last_timestamp,
+        })
     }
 
     /// Removes the oldest snapshots and what they cover, as far as the limits ask for it.
@@ -246,6 +350,56 @@ impl MetadataLog {
     pub(super) fn close(&self) -> anyhow::Result<()> {
         Ok(self.log.close()?)
     }
+}
+
+impl LogView for MetadataLog {
+    fn start_offset(&self) -> Offset {
+        self.log.start_offset()
+    }
+
+    fn end_of_epoch(&self, epoch: LeaderEpoch) -> LogEnd {
+        let known = match self.log.end_of_epoch(epoch) {
+            (LeaderEpoch(..0), _) if self.log.last_epoch().is_some_and(|last| last < epoch) => self.end(),
+            (epoch, offset) if epoch.0 >= 0 && self.log.epochs().iter().any(|start| start.epoch == epoch) => {
+                LogEnd { offset, epoch }
+            }
+            _ => LogEnd::default(),
+        };
+        // What the log begins with ended where the snapshot does, even if none of its records is left.
+        let snapshot = self.snapshots.latest().filter(|id| id.epoch <= epoch && id.epoch > known.epoch);
+        snapshot.unwrap_or(known)
+    }
+
+    fn earliest_snapshot(&self) -> Option<LogEnd> {
+        self.snapshots.earliest()
+    }
+
+    fn latest_snapshot(&self) -> Option<LogEnd> {
+        self.snapshots.latest()
+    }
+}
+
+/// The voters that the latest snapshot names, and those of the log behind it.
+pub(super) struct VoterHistory {
+    pub(super) base: VoterSet,
+    pub(super) recorded: Vec<(Offset, VoterSet)>,
+}
+
+fn load(snapshot: &Snapshot, next: Offset) -> anyhow::Result<MetadataLoader> {
+    let mut loader = MetadataLoader::default();
+    for record in &snapshot.records {
+        loader.replay(Offset((next.0 - 1).max(0)), record)?;
+    }
+    loader.skip_to(next);
+    Ok(loader)
+}
+
+/// The voters that a batch names, with the offsets of their records.
+fn voters_of(batch: &RecordBatch) -> anyhow::Result<Vec<(Offset, VoterSet)>> {
+    let named =
+        control_records(batch)?.into_iter().filter(|(_, kind, _)| *kind == ControlRecordType::KRaftVoters);
+    let set = |(offset, _, value)| Ok((offset, voters::from_record(&VotersRecord::from_bytes(value, 0)?)));
+    named.map(set).collect()
 }
 
 fn config(properties: &Properties) -> LogConfig {
@@ -261,8 +415,10 @@ fn config(properties: &Properties) -> LogConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use milena_protocol::messages::metadata_records::EndTransactionRecord;
-    use milena_storage::MemDisk;
+    use milena_protocol::messages::metadata_records::{EndTransactionRecord, NoOpRecord};
+    use milena_storage::{Call, MemDisk, Survival};
+
+    use super::super::worker::unless_full;
 
     #[test]
     fn the_records_of_a_batch_have_one_timestamp() {
@@ -281,5 +437,37 @@ mod tests {
         let batch = batches(bytes).next().unwrap().unwrap();
         let timestamps = batch.records().unwrap().map(|record| record.unwrap().timestamp);
         assert!(timestamps.eq([Timestamp(5); 3]));
+    }
+
+    #[test]
+    fn full_disk_puts_a_snapshot_off_and_leaves_the_log_whole() {
+        let disk = MemDisk::new();
+        disk.create_dir_all(Path::new("/memory")).unwrap();
+        let open = |disk: MemDisk| {
+            let properties = Properties::default();
+            MetadataLog::open(Arc::new(disk), Path::new("/memory"), &properties, Timestamp(1)).unwrap()
+        };
+        let append = |log: &mut MetadataLog| {
+            log.append_records(&[NoOpRecord {}.into()], LeaderEpoch(1), Timestamp(2)).unwrap();
+            log.flush(Timestamp(2)).unwrap();
+        };
+        let mut log = open(disk.clone());
+        append(&mut log);
+        let begin = |log: &mut MetadataLog, errno| {
+            disk.refuse(Call::Open, errno);
+            let (loader, voters) = (MetadataLoader::default(), VoterSet::default());
+            let begun = unless_full(log.begin_snapshot(&loader, &voters, Timestamp(3)));
+            disk.refuse(Call::Open, None);
+            begun.map(|contents| contents.is_some())
+        };
+        assert!(!begin(&mut log, Some(28)).unwrap(), "no space left on device");
+        append(&mut log);
+        assert!(begin(&mut log, Some(5)).is_err(), "an input/output error is not to be waited out");
+        append(&mut log);
+        assert!(begin(&mut log, None).unwrap());
+        let mut log = open(disk.crash(Survival::None));
+        let (mut loader, _) = log.open_state().unwrap();
+        log.replay(&mut loader, log.end().offset).unwrap();
+        assert_eq!(loader.current().next_offset(), Offset(3));
     }
 }

@@ -4,8 +4,7 @@ use anyhow::ensure;
 use milena_core::controller::Settings;
 use milena_core::metadata::MetadataImage;
 use milena_core::metadata::features::{METADATA_VERSION, SUPPORTED, is_acceptable, is_supported};
-use milena_protocol::NodeId;
-use milena_protocol::messages::control_records::VotersRecord;
+use milena_core::raft::VoterSet;
 use milena_protocol::messages::metadata_records::RegisterControllerRecord;
 use milena_protocol::messages::metadata_records::register_controller_record::{
     ControllerEndpoint, ControllerFeature,
@@ -41,23 +40,15 @@ pub(super) fn controller(config: &Config) -> RegisterControllerRecord {
 }
 
 /// What the controller is configured with.
-pub(super) fn settings(config: &Config, cluster_id: &str) -> Settings {
+pub(super) fn settings(config: &Config, cluster_id: &str, voters: &VoterSet) -> Settings {
     Settings {
         node_id: config.node_id,
         cluster_id: cluster_id.into(),
-        kraft_version: config.voters.kraft_version(),
-        voters: [config.node_id].into(),
+        kraft_version: voters.kraft_version,
+        voters: voters.keys().map(|key| key.id).collect(),
         is_alone: true,
         properties: config.properties.clone(),
     }
-}
-
-/// Refuses a quorum with voters beside this node.
-pub(super) fn check_voters(voters: Option<&VotersRecord>, node: NodeId) -> anyhow::Result<()> {
-    let ids: Vec<i32> = voters.into_iter().flat_map(|record| &record.voters).map(|v| v.voter_id).collect();
-    let is_alone = ids.iter().all(|id| *id == node.0);
-    ensure!(is_alone, "the metadata log names the voters {ids:?}: more than one is not built yet");
-    Ok(())
 }
 
 /// Refuses a cluster whose metadata promises what this version neither does nor can leave to others.

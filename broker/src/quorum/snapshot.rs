@@ -29,8 +29,8 @@ use milena_protocol::{LeaderEpoch, Message, Offset, Timestamp};
 use milena_storage::Disk;
 use milena_storage::disk::Open;
 
-/// `kraft.version` of dynamic voters.
-pub(super) const KRAFT_VERSION: i16 = 1;
+use super::voters;
+
 /// Ending of every snapshot.
 const SUFFIX: &str = ".checkpoint";
 /// Ending of a snapshot that is being written, and of one that Apache Kafka is about to remove.
@@ -122,7 +122,7 @@ pub(super) fn voters(voters: &VotersRecord, now: Timestamp) -> Bytes {
 
 /// Adds `kraft.version` and the voters to a control batch.
 pub(super) fn push_voters(builder: &mut BatchBuilder, voters: &VotersRecord, now: Timestamp) {
-    let version = KRaftVersionRecord { version: 0, kraft_version: KRAFT_VERSION };
+    let version = KRaftVersionRecord { version: 0, kraft_version: voters::KRAFT_VERSION };
     builder.push_control(ControlRecordType::KRaftVersion, now, &version.to_bytes(0));
     builder.push_control(ControlRecordType::KRaftVoters, now, &voters.to_bytes(0));
 }
@@ -151,7 +151,7 @@ fn parse(contents: Bytes, position: &mut usize) -> anyhow::Result<Snapshot> {
     for batch in batches(contents) {
         let batch = batch?;
         snapshot.records.extend(metadata_records(&batch)?);
-        for (kind, value) in control_records(&batch)? {
+        for (_, kind, value) in control_records(&batch)? {
             match kind {
                 ControlRecordType::SnapshotHeader => {
                     let header = SnapshotHeaderRecord::from_bytes(value, 0)?;
@@ -173,8 +173,8 @@ fn parse(contents: Bytes, position: &mut usize) -> anyhow::Result<Snapshot> {
 pub(super) fn last_contained(first: Bytes) -> Timestamp {
     let batch = batches(first).next().and_then(Result::ok);
     let records = batch.and_then(|batch| control_records(&batch).ok()).unwrap_or_default();
-    let header = records.into_iter().find(|(kind, _)| *kind == ControlRecordType::SnapshotHeader);
-    let header = header.and_then(|(_, value)| SnapshotHeaderRecord::from_bytes(value, 0).ok());
+    let header = records.into_iter().find(|(_, kind, _)| *kind == ControlRecordType::SnapshotHeader);
+    let header = header.and_then(|(_, _, value)| SnapshotHeaderRecord::from_bytes(value, 0).ok());
     header.map_or(Timestamp(0), |header| Timestamp(header.last_contained_log_timestamp))
 }
 
@@ -193,15 +193,20 @@ pub(super) fn metadata_records(batch: &RecordBatch) -> anyhow::Result<Vec<Metada
     batch.records()?.map(decode).collect()
 }
 
-/// Type and value of each record of a control batch; none of a data batch. Types that are not known are left out.
-pub(super) fn control_records(batch: &RecordBatch) -> anyhow::Result<Vec<(ControlRecordType, Bytes)>> {
+/// Offset, type and value of each record of a control batch; none of a data batch. Types that are not known are left out.
+pub(super) fn control_records(
+    batch: &RecordBatch,
+) -> anyhow::Result<Vec<(Offset, ControlRecordType, Bytes)>> {
     if !batch.header().attributes.is_control() {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
     for record in batch.records()? {
         let record = record?;
-        found.extend(control_record_type(&record).map(|kind| (kind, record.value.unwrap_or_default())));
+        let offset = record.offset;
+        found.extend(
+            control_record_type(&record).map(|kind| (offset, kind, record.value.unwrap_or_default())),
+        );
     }
     Ok(found)
 }

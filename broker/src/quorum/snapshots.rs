@@ -107,6 +107,11 @@ impl Snapshots {
         self.files.keys().next_back().map(|(offset, epoch)| LogEnd { offset: *offset, epoch: *epoch })
     }
 
+    /// What the oldest snapshot covers.
+    pub(super) fn earliest(&self) -> Option<LogEnd> {
+        self.files.keys().next().map(|(offset, epoch)| LogEnd { offset: *offset, epoch: *epoch })
+    }
+
     /// Reads the latest snapshot; an empty one where there is none.
     pub(super) fn read_latest(&self) -> anyhow::Result<Snapshot> {
         let Some(id) = self.latest() else { return Ok(Snapshot::default()) };
@@ -187,7 +192,7 @@ impl Snapshots {
         Ok(())
     }
 
-    fn path(&self, id: LogEnd) -> PathBuf {
+    pub(super) fn path(&self, id: LogEnd) -> PathBuf {
         self.folder.join(snapshot::file_name(id))
     }
 }
