@@ -19,6 +19,7 @@ mod metrics;
 mod never_reads;
 mod pitfalls;
 mod records;
+mod replicas;
 mod sessions;
 mod validation;
 mod waiting;

@@ -9,7 +9,7 @@ use milena_protocol::{ErrorCode, MetadataRecord};
 use crate::vector::{self, ALL, Filling, Vector};
 
 /// Files that hold something else than one message.
-const NOT_MESSAGES: [&str; 4] = ["batches", "errors", "headers", "metadata_frames"];
+const NOT_MESSAGES: [&str; 5] = ["batches", "errors", "headers", "metadata_frames", "partition_changes"];
 
 #[test]
 fn every_message_reads_and_writes_kafkas_bytes() {

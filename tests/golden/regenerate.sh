@@ -11,8 +11,10 @@ if [[ ${1:-} == --check ]]; then
   scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' EXIT
   java -cp "$libs/*" "$here/Golden.java" "$scratch"
+  java -cp "$libs/*" "$here/PartitionChanges.java" "$scratch"
   diff -r "$scratch" "$here/vectors"
 else
   rm -rf "$here/vectors"
   java -cp "$libs/*" "$here/Golden.java" "$here/vectors"
+  java -cp "$libs/*" "$here/PartitionChanges.java" "$here/vectors"
 fi

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use bytestring::ByteString;
 use milena_core::controller::{ControllerReply, ControllerRequest, Refusal};
 use milena_protocol::PartitionIndex;
 use milena_protocol::messages::alter_partition_reassignments::{
@@ -22,7 +23,11 @@ pub(crate) async fn handle(
     request: AlterPartitionReassignmentsRequest,
 ) -> AlterPartitionReassignmentsResponse {
     let AlterPartitionReassignmentsRequest { timeout_ms, allow_replication_factor_change, .. } = request;
-    let empty = AlterPartitionReassignmentsResponse { allow_replication_factor_change, ..Default::default() };
+    let empty = AlterPartitionReassignmentsResponse {
+        allow_replication_factor_change,
+        error_message: None,
+        ..Default::default()
+    };
     let request = ControllerRequest::AlterPartitionReassignments(request);
     match broker.quorum.submit_within(request, timeout_ms).await {
         ControllerReply::Partitions(Ok(topics)) => {
@@ -51,6 +56,6 @@ fn partition((index, result): (PartitionIndex, Result<(), Refusal>)) -> Reassign
     ReassignablePartitionResponse {
         partition_index: index.0,
         error_code: refusal.as_ref().map_or(0, |refusal| refusal.code.code()),
-        error_message: refusal.map(Refusal::text),
+        error_message: refusal.and_then(|refusal| refusal.message).map(ByteString::from),
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn handle(
             named.collect()
         }
     };
-    ListPartitionReassignmentsResponse { topics, ..Default::default() }
+    ListPartitionReassignmentsResponse { topics, error_message: None, ..Default::default() }
 }
 
 fn ongoing<'a>(

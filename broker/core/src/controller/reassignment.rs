@@ -94,8 +94,7 @@ impl Controller {
         (index, partition): (PartitionIndex, &PartitionImage),
     ) -> Result<Option<PartitionChangeRecord>, Refusal> {
         if !partition.is_reassigning() {
-            let message = "No partition reassignment is in progress.";
-            return Err(Refusal::new(ErrorCode::NoReassignmentInProgress, message));
+            return Err(ErrorCode::NoReassignmentInProgress.into());
         }
         let invalid = |message: String| Refusal::new(ErrorCode::InvalidReplicaAssignment, message);
         let view = self.view();

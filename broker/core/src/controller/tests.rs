@@ -22,6 +22,7 @@ use crate::metadata::{ConfigResource, MetadataImage, MetadataLoader, ResourceTyp
 
 mod brokers;
 mod features;
+mod oracle;
 mod partitions;
 mod property;
 
