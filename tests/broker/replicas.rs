@@ -3,6 +3,8 @@
 
 use std::net::TcpStream;
 
+use bytestring::ByteString;
+
 use milena_protocol::messages::alter_partition_reassignments::{ReassignablePartition, ReassignableTopic};
 use milena_protocol::messages::broker_registration::{Feature, Listener};
 use milena_protocol::messages::create_topics::CreatableTopic;
@@ -129,13 +131,8 @@ fn leaders_that_are_there_need_no_election() {
     assert_eq!(ErrorCode::from(call(&mut stream, 2, &unknown).error_code), ErrorCode::InvalidRequest);
 }
 
-#[test]
-fn broker_registers_with_the_controller_and_is_forgotten_again() {
-    let broker = TestBroker::start().unwrap();
-    let (mut clients, mut stream) = (clients(&broker), controllers(&broker));
-    // Before there is another broker that could get it.
-    create(&mut clients, "moved");
-    let cluster = call(&mut clients, 0, &DescribeClusterRequest::default());
+/// A process of broker 7.
+fn registration(cluster_id: ByteString) -> BrokerRegistrationRequest {
     let features =
         [("metadata.version", 7, 30), ("kraft.version", 0, 1), ("eligible.leader.replicas.version", 0, 1)];
     let feature = |(name, min, max): (&str, i16, i16)| Feature {
@@ -145,51 +142,69 @@ fn broker_registers_with_the_controller_and_is_forgotten_again() {
     };
     let listener =
         Listener { name: "PLAINTEXT".into(), host: "127.0.0.1".into(), port: 9, security_protocol: 0 };
-    let registration = BrokerRegistrationRequest {
+    BrokerRegistrationRequest {
         broker_id: 7,
-        cluster_id: cluster.cluster_id.clone(),
+        cluster_id,
         incarnation_id: Uuid::from_u128(1 << 70),
         listeners: vec![listener],
         features: features.map(feature).to_vec(),
         log_dirs: vec![Uuid::from_u128(1 << 71)],
         previous_broker_epoch: -1,
         ..Default::default()
-    };
-    let register = |stream: &mut TcpStream, request: &BrokerRegistrationRequest| {
-        let response = call(stream, 4, request);
-        (ErrorCode::from(response.error_code), response.broker_epoch)
-    };
-    let elsewhere = BrokerRegistrationRequest { cluster_id: "other".into(), ..registration.clone() };
-    assert_eq!(register(&mut stream, &elsewhere), (ErrorCode::InconsistentClusterId, -1));
-    let nowhere = BrokerRegistrationRequest { log_dirs: vec![], ..registration.clone() };
-    assert_eq!(register(&mut stream, &nowhere), (ErrorCode::InvalidRegistration, -1));
-    let (code, epoch) = register(&mut stream, &registration);
-    assert_eq!(code, ErrorCode::None);
-    assert_eq!(register(&mut stream, &registration), (ErrorCode::None, epoch), "the same process");
+    }
+}
 
-    let beat = |stream: &mut TcpStream, broker_epoch, current_metadata_offset, want_fence, want_shut_down| {
-        let request = BrokerHeartbeatRequest {
-            broker_id: 7,
-            broker_epoch,
-            current_metadata_offset,
-            want_fence,
-            want_shut_down,
-            offline_log_dirs: Vec::new(),
-            cordoned_log_dirs: None,
-        };
-        let response = call(stream, 1, &request);
-        let said = (response.is_caught_up, response.is_fenced, response.should_shut_down);
-        if response.error_code == 0 { Ok(said) } else { Err(ErrorCode::from(response.error_code)) }
+fn register(stream: &mut TcpStream, request: &BrokerRegistrationRequest) -> (ErrorCode, i64) {
+    let response = call(stream, 4, request);
+    (ErrorCode::from(response.error_code), response.broker_epoch)
+}
+
+/// Whether broker 7 is caught up, is fenced, should shut down, if it has seen the metadata up to `seen`.
+fn beat(
+    stream: &mut TcpStream,
+    broker_epoch: i64,
+    seen: i64,
+    (want_fence, want_shut_down): (bool, bool),
+) -> Result<(bool, bool, bool), ErrorCode> {
+    let request = BrokerHeartbeatRequest {
+        broker_id: 7,
+        broker_epoch,
+        current_metadata_offset: seen,
+        want_fence,
+        want_shut_down,
+        offline_log_dirs: Vec::new(),
+        cordoned_log_dirs: None,
     };
-    assert_eq!(beat(&mut stream, epoch + 1, 0, false, false), Err(ErrorCode::StaleBrokerEpoch));
-    assert_eq!(beat(&mut stream, epoch, 0, false, false), Ok((false, true, false)), "it has seen nothing");
-    let all = i64::MAX;
-    assert_eq!(beat(&mut stream, epoch, all, true, false), Ok((true, true, false)), "it does not want to");
-    assert_eq!(beat(&mut stream, epoch, all, false, false), Ok((true, false, false)));
+    let response = call(stream, 1, &request);
+    let said = (response.is_caught_up, response.is_fenced, response.should_shut_down);
+    if response.error_code == 0 { Ok(said) } else { Err(ErrorCode::from(response.error_code)) }
+}
+
+#[test]
+fn broker_registers_with_the_controller_and_is_forgotten_again() {
+    let broker = TestBroker::start().unwrap();
+    let (mut clients, mut stream) = (clients(&broker), controllers(&broker));
+    // Before there is another broker that could get it.
+    create(&mut clients, "moved");
+    let cluster = call(&mut clients, 0, &DescribeClusterRequest::default());
+    let first = registration(cluster.cluster_id);
+    let elsewhere = BrokerRegistrationRequest { cluster_id: "other".into(), ..first.clone() };
+    assert_eq!(register(&mut stream, &elsewhere), (ErrorCode::InconsistentClusterId, -1));
+    let nowhere = BrokerRegistrationRequest { log_dirs: vec![], ..first.clone() };
+    assert_eq!(register(&mut stream, &nowhere), (ErrorCode::InvalidRegistration, -1));
+    let (code, epoch) = register(&mut stream, &first);
+    assert_eq!(code, ErrorCode::None);
+    assert_eq!(register(&mut stream, &first), (ErrorCode::None, epoch), "the same process");
+
+    let (all, stay, wait, stop) = (i64::MAX, (false, false), (true, false), (false, true));
+    assert_eq!(beat(&mut stream, epoch + 1, 0, stay), Err(ErrorCode::StaleBrokerEpoch));
+    assert_eq!(beat(&mut stream, epoch, 0, stay), Ok((false, true, false)), "it has seen nothing");
+    assert_eq!(beat(&mut stream, epoch, all, wait), Ok((true, true, false)), "it does not want to");
+    assert_eq!(beat(&mut stream, epoch, all, stay), Ok((true, false, false)));
     let other = BrokerRegistrationRequest {
         incarnation_id: Uuid::from_u128(2 << 70),
         log_dirs: vec![Uuid::from_u128(2 << 71)],
-        ..registration
+        ..first
     };
     assert_eq!(register(&mut stream, &other), (ErrorCode::DuplicateBrokerRegistration, -1));
     eventually("broker 7 at the clients' listener", PATIENCE, || {
@@ -197,19 +212,15 @@ fn broker_registers_with_the_controller_and_is_forgotten_again() {
         cluster.brokers.iter().any(|broker| broker.broker_id == 7).then_some(())
     });
     assert_eq!(reassign_to_seven(&mut clients), outcome(0, None));
-    let ids = AllocateProducerIdsRequest { broker_id: 7, broker_epoch: epoch };
-    let ids = call(&mut stream, 0, &ids);
+    let ids = call(&mut stream, 0, &AllocateProducerIdsRequest { broker_id: 7, broker_epoch: epoch });
     assert_eq!((ids.error_code, ids.producer_id_len), (0, 1000));
-    assert_eq!(beat(&mut stream, epoch, all, false, true), Ok((true, true, true)), "it leads nothing");
+    assert_eq!(beat(&mut stream, epoch, all, stop), Ok((true, true, true)), "it leads nothing");
 
     let unregister = UnregisterBrokerRequest { broker_id: 7 };
     assert_eq!(call(&mut clients, 0, &unregister).error_code, 0);
     let again = call(&mut clients, 0, &unregister);
-    let gone = outcome(again.error_code, again.error_message.as_deref());
-    assert_eq!(
-        gone,
-        (ErrorCode::BrokerIdNotRegistered, Some("Broker ID 7 is not currently registered".to_owned()))
-    );
+    let gone = (ErrorCode::BrokerIdNotRegistered, Some("Broker ID 7 is not currently registered".to_owned()));
+    assert_eq!(outcome(again.error_code, again.error_message.as_deref()), gone);
 }
 
 /// A replica moves to broker 7, which never fetches it, and comes back.
