@@ -20,6 +20,7 @@ mod never_reads;
 mod pitfalls;
 mod records;
 mod replicas;
+mod replication;
 mod sessions;
 mod validation;
 mod waiting;

@@ -259,6 +259,11 @@ impl Node {
         self.id.0
     }
 
+    /// Whose it is.
+    pub fn flavor(&self) -> Flavor {
+        self.flavor
+    }
+
     /// `host:port` for clients.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)

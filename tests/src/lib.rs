@@ -14,7 +14,7 @@ pub mod process;
 pub mod wait;
 
 pub use broker::{Flavor, TestBroker};
-pub use cluster::{Role, TestCluster};
+pub use cluster::{Node, Role, TestCluster};
 pub use dice::Dice;
 pub use process::Process;
 pub use wait::eventually;
