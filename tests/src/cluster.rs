@@ -163,6 +163,19 @@ impl TestCluster {
         });
     }
 
+    /// Ends every node in order, all at once.
+    ///
+    /// # Panics
+    /// If one does not end in time.
+    pub fn stop_all(&mut self) {
+        self.nodes.iter().filter_map(Node::process).for_each(|process| process.signal("TERM"));
+        for node in &mut self.nodes {
+            node.end(|process| {
+                eventually("end after SIGTERM", PATIENCE, || process.ended());
+            });
+        }
+    }
+
     /// Starts a node that was ended, and waits until it serves.
     pub fn restart(&mut self, id: i32) -> io::Result<()> {
         self.launch(id)?;

@@ -1,0 +1,138 @@
+//! Nodes come and go: the others notice, and take over what it led.
+
+use std::collections::BTreeMap;
+
+use milena_protocol::ErrorCode;
+use milena_tests::{Flavor, Role, TestCluster, eventually};
+
+use crate::PATIENCE;
+use crate::requests::create;
+
+/// Leaders and in-sync replicas of a topic, as the broker `at` tells them.
+fn led(cluster: &TestCluster, at: i32, topic: &str) -> BTreeMap<i32, (i32, Vec<i32>)> {
+    let metadata = cluster.node(at).metadata(&[topic]).unwrap();
+    let partitions = metadata.topics.into_iter().flat_map(|topic| topic.partitions);
+    partitions.map(|one| (one.partition_index, (one.leader_id, one.isr_nodes))).collect()
+}
+
+fn await_gone(cluster: &TestCluster, at: i32, gone: i32) {
+    eventually(&format!("broker {at} to miss broker {gone}"), PATIENCE, || {
+        let known = cluster.node(at).brokers().ok()?;
+        (!known.contains(&gone)).then_some(())
+    });
+}
+
+#[test]
+fn three_processes_form_a_cluster_whatever_their_order() {
+    let mut cluster = TestCluster::prepare(&[(Role::Combined, Flavor::Milena); 3], &[]).unwrap();
+    cluster.launch(3).unwrap();
+    cluster.launch(1).unwrap();
+    cluster.await_brokers(1, &[1, 3]);
+    cluster.launch(2).unwrap();
+    cluster.await_all();
+    let active = cluster.controller(&[]);
+    assert!((1..=3).contains(&active));
+    for node in cluster.nodes() {
+        eventually("readiness", PATIENCE, || (node.page("/readyz").ok()?.0 == 200).then_some(()));
+    }
+}
+
+#[test]
+fn a_node_that_stops_hands_over_what_it_led_before_it_ends() {
+    let mut cluster = TestCluster::start(3, &[]).unwrap();
+    assert_eq!(create(cluster.node(1), "led", 9, 3), ErrorCode::None);
+    for gone in 1..=3 {
+        let other = gone % 3 + 1;
+        eventually("all replicas in sync", PATIENCE, || {
+            let led = led(&cluster, other, "led");
+            (led.len() == 9 && led.values().all(|(leader, isr)| *leader >= 0 && isr.len() == 3)).then_some(())
+        });
+        cluster.stop(gone);
+        // At once: nobody has to find out that it is gone.
+        let led = led(&cluster, other, "led");
+        assert!(
+            led.values().all(|(leader, isr)| *leader > 0 && *leader != gone && !isr.contains(&gone)),
+            "{led:?}"
+        );
+        cluster.restart(gone).unwrap();
+        cluster.await_all();
+    }
+}
+
+#[test]
+fn a_node_that_is_killed_is_replaced_and_comes_back() {
+    let mut cluster = TestCluster::start(3, &[]).unwrap();
+    assert_eq!(create(cluster.node(1), "led", 9, 3), ErrorCode::None);
+    for round in 0..3 {
+        // The active controller is one of them at least once.
+        let gone = if round == 0 { cluster.controller(&[]) } else { round };
+        let others: Vec<i32> = (1..=3).filter(|id| *id != gone).collect();
+        cluster.kill(gone);
+        for other in &others {
+            await_gone(&cluster, *other, gone);
+        }
+        assert_ne!(cluster.controller(&[gone]), gone);
+        let name = format!("made-without-{gone}-{round}");
+        for other in &others {
+            eventually("a topic that others make", PATIENCE, || {
+                let code = create(cluster.node(*other), &name, 1, 2);
+                matches!(code, ErrorCode::None | ErrorCode::TopicAlreadyExists).then_some(())
+            });
+        }
+        eventually("leaders among the others", PATIENCE, || {
+            let led = led(&cluster, others[0], "led");
+            led.values().all(|(leader, _)| *leader > 0 && *leader != gone).then_some(())
+        });
+        cluster.restart(gone).unwrap();
+        cluster.await_all();
+    }
+}
+
+#[test]
+fn all_nodes_may_end_and_start_at_once() {
+    let mut cluster = TestCluster::start(3, &[]).unwrap();
+    assert_eq!(create(cluster.node(2), "kept", 3, 3), ErrorCode::None);
+    for id in 1..=3 {
+        cluster.kill(id);
+    }
+    cluster.launch_all().unwrap();
+    cluster.await_all();
+    for id in 1..=3 {
+        assert_eq!(led(&cluster, id, "kept").len(), 3);
+    }
+    // In order, all at once: the last ones have nobody to hand over to, and no controller to ask.
+    cluster.stop_all();
+    cluster.launch_all().unwrap();
+    cluster.await_all();
+    for id in 1..=3 {
+        assert_eq!(led(&cluster, id, "kept").len(), 3);
+    }
+}
+
+#[test]
+fn dedicated_controllers_and_brokers_are_processes_of_one_role() {
+    let nodes = [
+        (Role::Controller, Flavor::Milena),
+        (Role::Controller, Flavor::Milena),
+        (Role::Controller, Flavor::Milena),
+        (Role::Broker, Flavor::Milena),
+        (Role::Broker, Flavor::Milena),
+    ];
+    let mut cluster = TestCluster::prepare(&nodes, &[("offsets.topic.replication.factor", "2")]).unwrap();
+    cluster.launch_all().unwrap();
+    cluster.await_all();
+    assert_eq!(create(cluster.node(4), "led", 4, 2), ErrorCode::None);
+    let active = cluster.controller(&[]);
+    assert!((1..=3).contains(&active));
+    for node in cluster.nodes() {
+        eventually("readiness", PATIENCE, || (node.page("/readyz").ok()?.0 == 200).then_some(()));
+    }
+    cluster.kill(active);
+    eventually("another active controller", PATIENCE, || {
+        let code = create(cluster.node(5), "after", 1, 2);
+        matches!(code, ErrorCode::None | ErrorCode::TopicAlreadyExists).then_some(())
+    });
+    cluster.stop(4);
+    let led = led(&cluster, 5, "led");
+    assert!(led.values().all(|(leader, _)| *leader == 5), "{led:?}");
+}

@@ -1,0 +1,11 @@
+//! Several processes that are one cluster: how it forms, and what it bears.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::time::Duration;
+
+mod life;
+mod requests;
+
+/// How long any step may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
