@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 mod life;
+mod mixed;
 mod requests;
 
 /// How long any step may take on a busy machine.
