@@ -38,6 +38,22 @@ fn three_processes_form_a_cluster_whatever_their_order() {
 }
 
 #[test]
+fn voters_may_be_kept_in_the_log_of_the_quorum() {
+    let mut cluster = TestCluster::prepare_dynamic(&[Role::Combined; 3], &[]).unwrap();
+    cluster.launch_all().unwrap();
+    cluster.await_all();
+    let active = cluster.controller(&[]);
+    cluster.kill(active);
+    let other = active % 3 + 1;
+    eventually("another active controller", PATIENCE, || {
+        let code = create(cluster.node(other), "after", 1, 2);
+        matches!(code, ErrorCode::None | ErrorCode::TopicAlreadyExists).then_some(())
+    });
+    cluster.restart(active).unwrap();
+    cluster.await_all();
+}
+
+#[test]
 fn a_node_that_stops_hands_over_what_it_led_before_it_ends() {
     let mut cluster = TestCluster::start(3, &[]).unwrap();
     assert_eq!(create(cluster.node(1), "led", 9, 3), ErrorCode::None);

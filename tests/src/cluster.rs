@@ -1,7 +1,7 @@
 //! Several processes that are one cluster: brokers, controllers, or both in one, ours or Apache Kafka's.
 //!
-//! The voters are static, so that every node can be formatted by itself. Node ids begin at 1. What the processes said,
-//! and their data, is kept when a test fails.
+//! The voters are static or, among our own nodes, dynamic; every node can be formatted by itself. Node ids begin at 1.
+//! What the processes said, and their data, is kept when a test fails.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -76,6 +76,8 @@ pub struct Node {
 #[derive(Debug)]
 pub struct TestCluster {
     nodes: Vec<Node>,
+    /// The voters are recorded in the log of the quorum.
+    is_dynamic: bool,
     directory: Option<TempDir>,
     settings: Vec<(String, String)>,
 }
@@ -89,12 +91,27 @@ impl TestCluster {
         Ok(cluster)
     }
 
-    /// Formats what must be, and starts nothing. `{directory}` in a setting stands for the folder of the node.
+    /// Formats what must be, and starts nothing. The voters are static; `{directory}` in a setting stands for the folder of
+    /// the node.
     pub fn prepare(nodes: &[(Role, Flavor)], settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::prepare_with(false, nodes, settings)
+    }
+
+    /// The same with dynamic voters, for our own nodes.
+    pub fn prepare_dynamic(roles: &[Role], settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let nodes: Vec<_> = roles.iter().map(|role| (*role, Flavor::Milena)).collect();
+        Self::prepare_with(true, &nodes, settings)
+    }
+
+    fn prepare_with(
+        is_dynamic: bool,
+        nodes: &[(Role, Flavor)],
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let directory = TempDir::with_prefix("milena-cluster-")?;
         let settings = SETTINGS.iter().chain(settings);
         let settings = settings.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let mut cluster = Self { nodes: Vec::new(), directory: None, settings };
+        let mut cluster = Self { nodes: Vec::new(), is_dynamic, directory: None, settings };
         for (id, (role, flavor)) in (1..).map(NodeId).zip(nodes.iter().copied()) {
             let folder = directory.path().join(format!("node-{id}"));
             fs::create_dir(&folder)?;
@@ -216,10 +233,17 @@ impl TestCluster {
         })
     }
 
+    /// The keys that say who votes.
     fn voters(&self) -> String {
-        let voters = self.nodes.iter().filter(|node| node.role.is_controller());
-        let voters = voters.map(|node| format!("{}@127.0.0.1:{}", node.id, node.controller_port));
-        voters.collect::<Vec<_>>().join(",")
+        let controllers = || self.nodes.iter().filter(|node| node.role.is_controller());
+        let voters: Vec<_> =
+            controllers().map(|node| format!("{}@{}", node.id, node.controller_address())).collect();
+        let voters = voters.join(",");
+        if !self.is_dynamic {
+            return format!("controller.quorum.voters={voters}");
+        }
+        let servers: Vec<_> = controllers().map(Node::controller_address).collect();
+        format!("controller.quorum.bootstrap.servers={}\ninitial.controllers={voters}", servers.join(","))
     }
 
     fn write_properties(&self, node: &Node) -> io::Result<()> {
@@ -230,7 +254,7 @@ impl TestCluster {
             Role::Combined => format!("PLAINTEXT://{client},CONTROLLER://{controller}"),
         };
         let mut text = format!(
-            "node.id={}\nprocess.roles={}\nlisteners={listeners}\ncontroller.quorum.voters={}\nlog.dirs={}\n\
+            "node.id={}\nprocess.roles={}\nlisteners={listeners}\n{}\nlog.dirs={}\n\
              listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n",
             node.id,
             node.role.names(),

@@ -225,7 +225,7 @@ impl Lifecycle {
     fn on_registered(&mut self, now: Timestamp, result: Result<i64, ErrorCode>) {
         match result {
             Ok(epoch) => {
-                if self.epoch.is_none() && self.state != State::PendingControlledShutdown {
+                if self.epoch.is_none() {
                     self.patience_end = None;
                 }
                 self.epoch = Some(epoch);

@@ -10,7 +10,7 @@ use milena_core::metadata::MetadataImage;
 
 use super::page::{Family, Page, family};
 use crate::broker::Broker;
-use crate::quorum;
+use crate::quorum::{self, QuorumLeader};
 
 /// How long the page waits for coordinators; those that answer later are missing from it.
 const GROUPS_PATIENCE: Duration = Duration::from_millis(500);
@@ -41,6 +41,7 @@ pub(super) fn write(broker: Option<&Broker>, groups: &Groups, page: &mut Page<'_
     page.gauge(RESPONSES, responses)?;
     page.gauges(GROUPS, groups.iter().map(|(state, count)| ([("state", *state)], *count)))?;
     write_snapshot(broker, page)?;
+    write_quorum(&broker.map(|broker| broker.quorum.leader().borrow().clone()).unwrap_or_default(), page)?;
     write_metadata(&broker.map(Broker::image).unwrap_or_default(), page)
 }
 
@@ -66,6 +67,12 @@ fn write_snapshot(broker: Option<&Broker>, page: &mut Page<'_>) -> fmt::Result {
     page.gauge(SNAPSHOT_TIME, written.unwrap_or_default().as_secs_f64())
 }
 
+fn write_quorum(leader: &QuorumLeader, page: &mut Page<'_>) -> fmt::Result {
+    page.gauge(LEADER, leader.id.map_or(-1, |id| i64::from(id.0)))?;
+    page.gauge(EPOCH, i64::from(leader.epoch.0))?;
+    page.gauge(ACTIVE, i64::from(leader.is_local))
+}
+
 fn write_metadata(image: &MetadataImage, page: &mut Page<'_>) -> fmt::Result {
     let partitions = || image.topics().flat_map(|topic| topic.partitions());
     let offline = partitions().filter(|(_, partition)| partition.leader.0 < 0).count();
@@ -87,7 +94,13 @@ fn number(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-const STATE: Family = family("milena_broker_state", "Kafka's numbers: 2 recovering or fenced, 3 running");
+const STATE: Family = family(
+    "milena_broker_state",
+    "Kafka's numbers: 0 not a broker, 1 starting, 2 recovering, 3 running, 6 handing over, 7 stopping",
+);
+const LEADER: Family = family("milena_quorum_leader", "Node that leads the metadata quorum, -1 if unknown");
+const EPOCH: Family = family("milena_quorum_epoch", "Epoch of the metadata quorum");
+const ACTIVE: Family = family("milena_active_controller", "1 where this process is the active controller");
 const IN_FLIGHT: Family =
     family("milena_requests_in_flight_bytes", "Memory that large requests hold until they are answered");
 const RESPONSES: Family =
