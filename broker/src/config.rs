@@ -68,7 +68,6 @@ impl Config {
         let voters = voters::parse(&properties)?;
         let parsed = listeners::parse(&properties, voters.address_of(node_id), given.is_sample)?;
         roles::check(roles, &properties, node_id, &voters, &parsed)?;
-        unbuilt::refuse_cluster(roles, &properties)?;
         limits::check(&properties)?;
         let log_dir = log_dir(&properties)?;
         let metadata_dir = properties.explicit(&quorum::METADATA_LOG_DIR).map(PathBuf::from);

@@ -120,10 +120,6 @@ fn what_would_not_be_obeyed_stops_the_start() {
         ),
         (&["log.dirs=/a,/b"], "log.dirs=/a,/b: more than one log directory is not built yet"),
         (
-            &["process.roles=broker", "listeners=PLAINTEXT://:1", "controller.quorum.voters=2@b:1"],
-            "process.roles=broker is not built yet: use broker,controller",
-        ),
-        (
             &["controller.quorum.voters=2@b:1"],
             "If process.roles contains the 'controller' role, the node id 1 must be included in the set of voters \
              controller.quorum.voters=Set(2)",
@@ -207,6 +203,20 @@ fn each_role_needs_and_refuses_what_it_does_in_kafka() {
     for (overrides, message) in table {
         assert_eq!(refusal(overrides, &[]), *message, "{overrides:?}");
     }
+}
+
+#[test]
+fn a_process_may_have_one_role() {
+    let alone = ["process.roles=broker", "node.id=3", "listeners=PLAINTEXT://:1"];
+    let config = load(&[&alone[..], &["controller.quorum.voters=1@a:1,2@b:2"]].concat(), &[]).unwrap();
+    assert_eq!((config.roles.is_broker, config.roles.is_controller), (true, false));
+    let controller =
+        ["process.roles=controller", "listeners=CONTROLLER://:2", "inter.broker.listener.name=A"];
+    let config =
+        load(&[&controller[..], &["controller.quorum.bootstrap.servers=a:1,b:2"]].concat(), &[]).unwrap();
+    assert_eq!((config.roles.is_broker, config.roles.is_controller), (false, true));
+    let bootstrap = vec![("a".into(), 1), ("b".into(), 2)];
+    assert_eq!(config.voters, Voters::Dynamic { bootstrap });
 }
 
 #[test]

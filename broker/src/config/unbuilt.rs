@@ -4,8 +4,6 @@ use anyhow::bail;
 use milena_core::config::broker::{log, quorum, server, tier};
 use milena_core::config::{Key, Properties, broker};
 
-use super::Roles;
-
 /// Plugged-in Java classes and other features that cannot be ignored.
 static FEATURES: [&Key; 6] = [
     &server::ALTER_CONFIG_POLICY_CLASS_NAME,
@@ -27,15 +25,6 @@ pub(super) fn is_security(name: &str) -> bool {
     let of_listener = || name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.'));
     broker::is_security(name)
         || of_listener().is_some_and(|(_, key)| key.contains("ssl.") || key.contains("sasl."))
-}
-
-/// Refuses roles that cannot be taken alone yet.
-pub(super) fn refuse_cluster(roles: Roles, properties: &Properties) -> anyhow::Result<()> {
-    if !(roles.is_broker && roles.is_controller) {
-        let names = properties.list(&quorum::PROCESS_ROLES);
-        bail!("process.roles={} is not built yet: use broker,controller", names.join(","));
-    }
-    Ok(())
 }
 
 /// Refuses every key that is set to something else than its default and would not be obeyed.

@@ -340,7 +340,13 @@ impl Node {
             self.append(&records, now)?;
         }
         let own = registration::controller(&self.config);
-        self.submit(now, Ticket::default(), ControllerRequest::RegisterController(own))?;
+        let is_known = self.loader.published().controllers().any(|known| {
+            known.controller_id == own.controller_id
+                && (&known.end_points, &known.features) == (&own.end_points, &own.features)
+        });
+        if !is_known {
+            self.submit(now, Ticket::default(), ControllerRequest::RegisterController(own))?;
+        }
         self.actions.push(Action::LeaderChanged);
         Ok(())
     }
