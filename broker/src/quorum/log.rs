@@ -230,21 +230,18 @@ impl MetadataLog {
         recorded: Option<&VoterSet>,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        // Version 1 names directories, which every reader of recorded voters knows.
-        let version = i16::from(recorded.is_some() || voters.iter().any(|key| !key.directory_id.is_nil()));
+        // Apache Kafka reads version 0 alone, which names no directories.
         let named = |keys: &[ReplicaKey]| {
-            let voter = |key: &ReplicaKey| Voter { voter_id: key.id.0, voter_directory_id: key.directory_id };
-            keys.iter().map(voter).collect()
+            keys.iter().map(|key| Voter { voter_id: key.id.0, ..Voter::default() }).collect()
         };
         let change = LeaderChangeMessage {
-            version,
+            version: 0,
             leader_id: leader.0,
             voters: named(voters),
             granting_voters: named(granting),
         };
         self.write_pending(now)?;
-        let mut builder =
-            BatchBuilder::control(ControlRecordType::LeaderChange, now, &change.to_bytes(version));
+        let mut builder = BatchBuilder::control(ControlRecordType::LeaderChange, now, &change.to_bytes(0));
         if let Some(voters) = recorded {
             push_voters(&mut builder, &voters::to_record(voters), now);
         }
