@@ -10,11 +10,18 @@ use milena_protocol::messages::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
 };
 use milena_protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use milena_protocol::messages::find_coordinator::FindCoordinatorRequest;
 use milena_protocol::messages::metadata::MetadataResponsePartition;
+use milena_protocol::messages::offset_commit::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use milena_protocol::messages::offset_fetch::{
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
 use milena_protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use milena_protocol::records::{BatchBuilder, NewRecord, batches};
 use milena_protocol::{ErrorCode, Records, Timestamp, Uuid};
-use milena_tests::{Flavor, Node, Role, TestCluster, eventually, frame};
+use milena_tests::{Flavor, Node, Role, TestCluster, eventually, frame, java};
 
 use crate::PATIENCE;
 
@@ -33,6 +40,8 @@ struct World {
     topic_id: Uuid,
     acknowledged: BTreeSet<String>,
     sent: usize,
+    /// Bytes that each record has beside its number.
+    padding: usize,
 }
 
 impl World {
@@ -40,7 +49,8 @@ impl World {
         let mut cluster = TestCluster::prepare(nodes, SETTINGS).unwrap();
         cluster.launch_all().unwrap();
         cluster.await_all();
-        let mut world = Self { cluster, topic_id: Uuid::nil(), acknowledged: BTreeSet::new(), sent: 0 };
+        let mut world =
+            Self { cluster, topic_id: Uuid::nil(), acknowledged: BTreeSet::new(), sent: 0, padding: 0 };
         world.create_topic();
         world
     }
@@ -81,6 +91,18 @@ impl World {
         self.partition(unasked).map(|partition| partition.leader_id).filter(|leader| *leader >= 0)
     }
 
+    /// Who coordinates the group, as some broker but `unasked` knows it.
+    fn coordinator(&self, unasked: i32) -> Option<i32> {
+        let asked = self.brokers().into_iter().find(|id| *id != unasked)?;
+        let request = FindCoordinatorRequest {
+            coordinator_keys: vec!["drivers".into()],
+            ..FindCoordinatorRequest::default()
+        };
+        let answer = self.cluster.node(asked).ask(4, &request).ok()?;
+        let found = answer.coordinators.first().filter(|found| found.error_code == 0)?;
+        Some(found.node_id).filter(|id| *id != unasked)
+    }
+
     fn await_isr(&self, size: usize) {
         eventually(&format!("{size} replicas in sync"), PATIENCE, || {
             let partition = self.partition(-1)?;
@@ -90,7 +112,7 @@ impl World {
 
     /// Sends until it is acknowledged by all in-sync replicas; it may be there more than once.
     fn produce(&mut self, unasked: i32) {
-        let value = format!("position {:05}", self.sent);
+        let value = format!("position {:05}{}", self.sent, "x".repeat(self.padding));
         self.sent += 1;
         let mut batch = BatchBuilder::default();
         let record = NewRecord {
@@ -161,10 +183,10 @@ impl World {
         whole.flat_map(|batch| batch.into_bytes().to_vec()).collect()
     }
 
-    /// Everything acknowledged is read from every broker, and their logs are the same.
+    /// Everything acknowledged is read from every replica, and their logs are the same.
     fn assert_whole(&self) {
         self.await_isr(3);
-        let brokers = self.brokers();
+        let brokers = eventually("the replicas", PATIENCE, || self.partition(-1)).replica_nodes;
         for id in &brokers {
             eventually(&format!("all records at broker {id}"), PATIENCE, || {
                 let values: BTreeSet<String> = self.read_all(*id).ok()?.into_iter().collect();
@@ -226,6 +248,83 @@ fn deleted_records_are_deleted_on_every_replica() {
         world.cluster.stop(id);
         world.cluster.restart(id).unwrap();
         world.await_isr(3);
+    }
+}
+
+#[test]
+fn reassignment_moves_a_replica_under_a_throttle() {
+    let mut world = World::new(&[OURS; 4]);
+    world.await_isr(3);
+    world.padding = 20_000;
+    world.produce_many(50, -1);
+    let mut replicas = world.partition(-1).unwrap().replica_nodes;
+    replicas[2] = (1..=4).find(|id| !replicas.contains(id)).unwrap();
+    let partition = format!(r#"{{"topic": "{TOPIC}", "partition": 0, "replicas": {replicas:?}}}"#);
+    let file = world.cluster.node(1).folder().join("reassignment.json");
+    fs::write(&file, format!(r#"{{"version": 1, "partitions": [{partition}]}}"#)).unwrap();
+    let (bootstrap, file) = (world.cluster.bootstrap(), file.to_string_lossy().into_owned());
+    let reassign = |arguments: &[&str]| {
+        let shared = ["--bootstrap-server", &bootstrap, "--reassignment-json-file", &file];
+        java::tool(
+            "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+            &[&shared[..], arguments].concat(),
+        )
+    };
+    let said = reassign(&["--execute", "--throttle", "1000000"]).unwrap();
+    assert!(said.contains("Successfully started"), "{said}");
+    eventually("the end of the reassignment", PATIENCE, || {
+        let said = reassign(&["--verify"]).unwrap();
+        said.contains("is completed").then_some(())
+    });
+    let moved = world.partition(-1).unwrap().replica_nodes;
+    assert_eq!(moved.iter().collect::<BTreeSet<_>>(), replicas.iter().collect());
+    world.assert_whole();
+}
+
+#[test]
+fn committed_offsets_survive_their_coordinator_that_is_killed() {
+    let mut world = World::new(&[OURS; 3]);
+    world.await_isr(3);
+    let offset = |world: &World, unasked: i32| {
+        let group = OffsetFetchRequestGroup {
+            group_id: "drivers".into(),
+            topics: Some(vec![OffsetFetchRequestTopics {
+                name: TOPIC.into(),
+                partition_indexes: vec![0],
+                ..Default::default()
+            }]),
+            ..Default::default()
+        };
+        let request = OffsetFetchRequest { groups: vec![group], ..Default::default() };
+        let answer = world.cluster.node(world.coordinator(unasked)?).ask(8, &request).ok()?;
+        let group = answer.groups.first().filter(|group| group.error_code == 0)?;
+        Some(group.topics[0].partitions[0].committed_offset)
+    };
+    for round in 1..=3 {
+        let topic = OffsetCommitRequestTopic {
+            name: TOPIC.into(),
+            partitions: vec![OffsetCommitRequestPartition {
+                committed_offset: round,
+                committed_leader_epoch: -1,
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let request = OffsetCommitRequest {
+            group_id: "drivers".into(),
+            generation_id_or_member_epoch: -1,
+            topics: vec![topic],
+            ..Default::default()
+        };
+        eventually("a commit", PATIENCE, || {
+            let answer = world.cluster.node(world.coordinator(-1)?).ask(8, &request).ok()?;
+            (answer.topics[0].partitions[0].error_code == 0).then_some(())
+        });
+        let coordinator = eventually("a coordinator", PATIENCE, || world.coordinator(-1));
+        world.cluster.kill(coordinator);
+        let found = eventually("the offset at another", PATIENCE, || offset(&world, coordinator));
+        assert_eq!(found, round);
+        world.cluster.restart(coordinator).unwrap();
     }
 }
 
