@@ -132,44 +132,55 @@ async fn realise(
     if operator.copies_zones {
         zone::copy(&operator.client, &validated.key, observed).await;
     }
-    let cluster_id = observed.cluster_id(cluster);
-    let single = validated.is_single();
-    let (pods, mut roll) = match roll::pods(observed) {
+    let (pods, applying) = match roll::pods(observed) {
         Ok(pods) => (pods, None),
         Err(applying) => (Vec::new(), Some(applying)),
     };
-    let view = look(operator, &validated, &pods).await;
-    let seen = view.as_ref().and_then(|view| view.as_ref().ok());
-    let planned = roll.take().unwrap_or_else(|| roll::next_pods(seen, &pods, single));
+    let answer = look(operator, &validated, &pods).await;
+    let view = answer.as_ref().and_then(|view| view.as_ref().ok());
+    let single = validated.is_single();
+    let planned = applying.unwrap_or_else(|| roll::next_pods(view, &pods, single));
+    let cluster_id = observed.cluster_id(cluster);
     let around = Surroundings {
         cluster_id: &cluster_id,
         initial_controllers: observed.initial_controllers(&validated),
-        budget: roll::budget(seen, &pods, &planned, single),
+        budget: roll::budget(view, &pods, &planned, single),
         operator_namespace: &operator.options.namespace,
     };
     // Whether pods have something new to come: then the caches are behind.
     let changed = match apply_all(operator, &validated, observed, around).await {
         Ok(changed) => changed,
-        Err(error) => {
-            let again = if error.is_farewell() { Again::Never } else { Again::Backoff };
-            tracing::warn!(cluster = %validated.key, %error, "apply failed");
-            operator.metrics.failed("cluster", error.reason());
-            let outlook = Outlook::failing(error.reason(), error.to_string());
-            let (cluster_id, validated) = (Some(cluster_id), Some(validated));
-            return Ok(Finding { outlook, again, cluster_id, validated, growth: None });
-        }
+        Err(error) => return Ok(not_applied(operator, validated, cluster_id, &error)),
     };
-    let growth = seen.filter(|_| !changed).map(|view| grow::plan(&validated, view));
+    let growth = view.filter(|_| !changed).map(|view| grow::plan(&validated, view));
     let failure = take_step(operator, &validated, &cluster_id, growth.as_ref()).await;
-    let (roll, mut again) = roll_on(operator, &validated.key, observed, planned, changed).await?;
-    let seen = Seen { roll: &roll, view: view.as_ref(), growth: growth.as_ref(), failure };
+    let (roll, again) = roll_on(operator, &validated.key, observed, planned, changed).await?;
+    let seen = Seen { roll: &roll, view: answer.as_ref(), growth: growth.as_ref(), failure };
     let outlook = status::assess(&validated, observed, &seen);
-    if again == Again::Never && !single {
-        let is_calm =
-            matches!(outlook, Outlook::Ready { .. }) && growth.as_ref().is_none_or(|it| it.step.is_none());
-        again = Again::After(if is_calm { operator.options.drift_interval } else { LOOK_AGAIN });
-    }
+    let is_calm = matches!(outlook, Outlook::Ready { .. }) && growth.as_ref().is_none_or(Growth::is_done);
+    let again = match again {
+        Again::Never if single => Again::Never,
+        Again::Never => Again::After(if is_calm { operator.options.drift_interval } else { LOOK_AGAIN }),
+        again => again,
+    };
     Ok(Finding { outlook, again, cluster_id: Some(cluster_id), validated: Some(validated), growth })
+}
+
+fn not_applied(
+    operator: &Operator,
+    cluster: ValidatedCluster,
+    cluster_id: String,
+    error: &ApplyError,
+) -> Finding {
+    tracing::warn!(cluster = %cluster.key, %error, "apply failed");
+    operator.metrics.failed("cluster", error.reason());
+    Finding {
+        outlook: Outlook::failing(error.reason(), error.to_string()),
+        again: if error.is_farewell() { Again::Never } else { Again::Backoff },
+        cluster_id: Some(cluster_id),
+        validated: Some(cluster),
+        growth: None,
+    }
 }
 
 /// Asks a cluster of several nodes how it is, once there is somebody to answer.

@@ -31,6 +31,13 @@ pub(crate) struct Growth {
     pub(crate) balance: Balance,
 }
 
+impl Growth {
+    /// Whether nothing is under way.
+    pub(crate) fn is_done(&self) -> bool {
+        self.step.is_none() && self.progress.is_none() && !matches!(self.balance, Balance::Moving(_))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Step {
     AddVoter(NewVoter),
