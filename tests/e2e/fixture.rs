@@ -80,11 +80,16 @@ impl Fixture {
 
     /// Applies the cluster `demo` of one broker.
     pub(crate) fn apply_cluster(&self, delete_claims: bool) -> Result<()> {
+        self.apply_cluster_with(&format!("brokers: 1, deleteClaims: {delete_claims}"))
+    }
+
+    /// Applies the cluster `demo` with this spec beside its storage.
+    pub(crate) fn apply_cluster_with(&self, spec: &str) -> Result<()> {
         self.namespace.apply(&format!(
             "apiVersion: kafka.milena.dev/v1alpha1\n\
              kind: KafkaCluster\n\
              metadata: {{name: demo}}\n\
-             spec: {{brokers: 1, storage: {{size: 1Gi}}, deleteClaims: {delete_claims}}}\n"
+             spec: {{storage: {{size: 1Gi}}, {spec}}}\n"
         ))
     }
 
@@ -104,13 +109,44 @@ impl Fixture {
 
     /// Applies a topic of the cluster `demo` and waits until it is there.
     pub(crate) fn topic(&self, name: &str, partitions: usize) -> Result<()> {
+        self.topic_with(name, &format!("partitions: {partitions}"))
+    }
+
+    /// Applies a topic with this spec beside its cluster, and waits until it is so.
+    pub(crate) fn topic_with(&self, name: &str, spec: &str) -> Result<()> {
         self.namespace.apply(&format!(
             "apiVersion: kafka.milena.dev/v1alpha1\n\
              kind: KafkaTopic\n\
              metadata: {{name: {name}}}\n\
-             spec: {{clusterRef: {{name: demo}}, partitions: {partitions}}}\n"
+             spec: {{clusterRef: {{name: demo}}, {spec}}}\n"
         ))?;
-        self.namespace.wait(&format!("kafkatopic/{name}"), "Ready", LIMIT)
+        let topic = format!("kafkatopic/{name}");
+        self.await_observed(&topic)?;
+        self.namespace.wait(&topic, "Ready", LIMIT)
+    }
+
+    /// Waits until the status speaks of the newest spec.
+    pub(crate) fn await_observed(&self, object: &str) -> Result<()> {
+        eventually(LIMIT, &format!("the status of {object} speaks of its spec"), || {
+            let generations =
+                self.namespace.field(object, "{.metadata.generation} {.status.observedGeneration}")?;
+            let (wanted, observed) = generations.split_once(' ').unwrap_or_default();
+            ensure!(wanted == observed, "generation {wanted}, observed {observed}");
+            Ok(Some(()))
+        })
+    }
+
+    /// Name and UID of the pods of all brokers that are ready.
+    pub(crate) fn ready_brokers(&self) -> Result<Vec<(String, String)>> {
+        let template = "--output=jsonpath={range .items[*]}{.metadata.name} {.metadata.uid} \
+                        {.status.containerStatuses[0].ready}{\"\\n\"}{end}";
+        let listing = self.namespace.kubectl(&["get", "pods", BROKERS, template])?;
+        let pod = |line: &str| {
+            let mut words = line.split_whitespace().map(str::to_owned);
+            let (name, uid) = (words.next()?, words.next()?);
+            (words.next()? == "true").then_some((name, uid))
+        };
+        Ok(listing.lines().filter_map(pod).collect())
     }
 
     /// The broker's pod, which is ready.

@@ -7,6 +7,7 @@ mod fixture;
 mod kafka;
 mod kubernetes;
 mod operator;
+mod replicated;
 
 use std::collections::BTreeSet;
 use std::thread;

@@ -5,5 +5,6 @@ mod brokers;
 mod cluster;
 mod control_plane;
 mod process;
+mod replicated;
 mod stage;
 mod topic;

@@ -89,8 +89,19 @@ impl Stage {
         Ok(operator)
     }
 
+    /// Starts an operator that finds every broker at `address`, and waits until it leads.
+    pub(crate) fn operator_at(&self, address: &str) -> Result<Process> {
+        let mut operator = self.standby_at("operator-0", Some(address))?;
+        operator.line_with("leading", std::time::Duration::from_secs(60));
+        Ok(operator)
+    }
+
     /// Starts an operator that waits for the Lease under the name `identity`.
     pub(crate) fn standby(&self, identity: &str, broker: Option<&TestBroker>) -> Result<Process> {
+        self.standby_at(identity, broker.map(TestBroker::bootstrap).as_deref())
+    }
+
+    fn standby_at(&self, identity: &str, address: Option<&str>) -> Result<Process> {
         let mut command = Command::new(paths::binary("milena-operator"));
         command
             .args(["run", "--http-listen", "127.0.0.1:0"])
@@ -101,8 +112,8 @@ impl Stage {
             .env("MILENA_NAMESPACE", self.home())
             .env("NO_COLOR", "1")
             .env("POD_NAME", identity);
-        if let Some(broker) = broker {
-            command.args(["--broker-address-override", &broker.bootstrap()]);
+        if let Some(address) = address {
+            command.args(["--broker-address-override", address]);
         }
         Ok(Process::start(command)?)
     }

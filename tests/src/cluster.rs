@@ -94,17 +94,26 @@ impl TestCluster {
     /// Formats what must be, and starts nothing. The voters are static; `{directory}` in a setting stands for the folder of
     /// the node.
     pub fn prepare(nodes: &[(Role, Flavor)], settings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        Self::prepare_with(false, nodes, settings)
+        Self::prepare_from(1, nodes, settings)
+    }
+
+    /// The same with node ids from `first` on.
+    pub fn prepare_from(
+        first: i32,
+        nodes: &[(Role, Flavor)],
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        Self::prepare_with((first, false), nodes, settings)
     }
 
     /// The same with dynamic voters, for our own nodes.
     pub fn prepare_dynamic(roles: &[Role], settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let nodes: Vec<_> = roles.iter().map(|role| (*role, Flavor::Milena)).collect();
-        Self::prepare_with(true, &nodes, settings)
+        Self::prepare_with((1, true), &nodes, settings)
     }
 
     fn prepare_with(
-        is_dynamic: bool,
+        (first, is_dynamic): (i32, bool),
         nodes: &[(Role, Flavor)],
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
@@ -112,7 +121,7 @@ impl TestCluster {
         let settings = SETTINGS.iter().chain(settings);
         let settings = settings.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let mut cluster = Self { nodes: Vec::new(), is_dynamic, directory: None, settings };
-        for (id, (role, flavor)) in (1..).map(NodeId).zip(nodes.iter().copied()) {
+        for (id, (role, flavor)) in (first..).map(NodeId).zip(nodes.iter().copied()) {
             let folder = directory.path().join(format!("node-{id}"));
             fs::create_dir(&folder)?;
             let (port, controller_port) = (free_port()?, free_port()?);
