@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+mod leaders;
 mod life;
 mod mixed;
 mod requests;
