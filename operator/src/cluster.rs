@@ -160,6 +160,7 @@ async fn realise(
     let is_calm = matches!(outlook, Outlook::Ready { .. }) && growth.as_ref().is_none_or(Growth::is_done);
     let again = match again {
         Again::Never if single => Again::Never,
+        Again::Never if seen.failure.is_some() => Again::Backoff,
         Again::Never => Again::After(if is_calm { operator.options.drift_interval } else { LOOK_AGAIN }),
         again => again,
     };

@@ -132,7 +132,12 @@ impl Peers {
                 wire::from_snapshot_response(connection.send(&asked).await?, listener)
             }
             PeerRequest::ApiVersions => {
-                let answer = connection.send(&ApiVersionsRequest::default()).await?;
+                // Brokers refuse the request of a client that does not name itself.
+                let asked = ApiVersionsRequest {
+                    client_software_name: ByteString::from_static("milena"),
+                    client_software_version: ByteString::from_static(env!("CARGO_PKG_VERSION")),
+                };
+                let answer = connection.send(&asked).await?;
                 let levels = answer.supported_features.iter().find(|feature| feature.name == KRAFT_VERSION);
                 PeerAnswer::KraftVersions(levels.map(|levels| levels.min_version..=levels.max_version))
             }
