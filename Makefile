@@ -9,6 +9,8 @@ export KUBECONFIG ?= $(CACHE)/kubernetes/run/kubeconfig
 export PATH := $(CACHE)/kubernetes/bin:$(PATH)
 RELEASE := $(CARGO_TARGET_DIR)/release
 FUZZ_SECONDS ?= 600
+# Nodes of the Kubernetes that is brought up, each in its own zone.
+export NODES ?= 3
 
 .PHONY: help
 help: ## this list

@@ -9,7 +9,7 @@ use anyhow::{Result, anyhow, ensure};
 
 use crate::fixture::{CLUSTER, Fixture, LIMIT};
 use crate::kafka::Kafka;
-use crate::kubernetes::eventually;
+use crate::kubernetes::{eventually, run};
 use crate::operator;
 
 const TOPIC: &str = "orders";
@@ -124,5 +124,62 @@ fn one_broker_grows_to_three() -> Result<()> {
         println!("one broker -> three: {:.1} s", began.elapsed().as_secs_f64());
         fixture.topic_with(TOPIC, "partitions: 3, replicationFactor: 3")?;
         has_all(&kafka, 1)
+    })
+}
+
+#[test]
+fn dedicated_controllers_and_brokers_roll_under_load() -> Result<()> {
+    Fixture::new("dedicated")?.check(|fixture| {
+        let spec = "brokers: 3, controllers: {storage: {size: 1Gi}}, deleteClaims: true";
+        let began = Instant::now();
+        fixture.apply_cluster_with(spec)?;
+        fixture.namespace.wait(CLUSTER, "Ready", LIMIT)?;
+        println!("three brokers, three controllers -> Ready: {:.1} s", began.elapsed().as_secs_f64());
+        fixture.topic(TOPIC, 6)?;
+        let kafka = fixture.kafka()?;
+        let runs = under_load(&kafka, || {
+            let before = fixture.ready_brokers()?;
+            let began = Instant::now();
+            fixture.apply_cluster_with(&format!("{spec}, config: {{num.partitions: 2}}"))?;
+            await_rolled(fixture, &before)?;
+            println!("both rolled: {:.1} s", began.elapsed().as_secs_f64());
+            Ok(())
+        })?;
+        println!("{} records sent, none failed", runs * BATCH);
+        has_all(&kafka, runs)
+    })
+}
+
+#[test]
+fn a_drained_node_takes_one_broker_with_it_until_it_is_back() -> Result<()> {
+    Fixture::new("drain")?.check(|fixture| {
+        fixture.apply_cluster_with("brokers: 3, deleteClaims: true")?;
+        fixture.namespace.wait(CLUSTER, "Ready", LIMIT)?;
+        fixture.topic(TOPIC, 6)?;
+        let kafka = fixture.kafka()?;
+        let node = fixture.namespace.field("pod/demo-broker-1", "{.spec.nodeName}")?;
+        let runs = under_load(&kafka, || {
+            let brokers = "--pod-selector=statefulset.kubernetes.io/pod-name=demo-broker-1";
+            let uid = fixture.namespace.field("pod/demo-broker-1", "{.metadata.uid}")?;
+            let drained = run("kubectl", &["drain", &node, brokers, "--force", "--timeout=80s"]);
+            let pending = drained.and_then(|_| {
+                eventually(LIMIT, "the broker waits for its node", || {
+                    let of = "{.metadata.uid} {.status.phase}";
+                    let pod = fixture.namespace.field("pod/demo-broker-1", of)?;
+                    ensure!(pod.ends_with("Pending") && !pod.starts_with(&uid), "{pod}");
+                    Ok(Some(()))
+                })
+            });
+            run("kubectl", &["uncordon", &node])?;
+            pending?;
+            eventually(LIMIT, "three brokers are ready again", || {
+                let ready = fixture.ready_brokers()?.len();
+                ensure!(ready == 3, "{ready} are ready");
+                Ok(Some(()))
+            })?;
+            await_ready(fixture)
+        })?;
+        println!("{} records sent, none failed", runs * BATCH);
+        has_all(&kafka, runs)
     })
 }
