@@ -149,7 +149,10 @@ impl Log {
         self.start_offset.store(offset.0, Ordering::Release);
         let opened = writer.opened;
         writer.begin(opened);
-        self.forget_after(offset)
+        self.forget_after(offset)?;
+        // Epochs and producers of what lay before are nothing to a log that begins here.
+        self.truncate_epochs(Offset(i64::MIN))?;
+        self.remove_producer_snapshots(|_| true)
     }
 
     /// Removes the last segments, of which `kept` come before. What a crash leaves is the beginning of the log, without a

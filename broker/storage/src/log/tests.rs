@@ -374,6 +374,7 @@ fn emptied_log_goes_on_at_the_given_offset() {
     let log = mk_filled(&MemDisk::new(), 50);
     log.truncate_fully(Offset(5_000)).unwrap();
     assert_eq!((log.start_offset(), log.end_offset(), log.size_bytes()), (Offset(5_000), Offset(5_000), 0));
+    assert!(log.epochs().is_empty(), "epochs of what is gone");
     append(&log, 2, 0).unwrap();
     assert_holds_exactly(&log, 5_000);
 }
