@@ -3,6 +3,8 @@
 //! Whoever leads, the others follow: elections, changes, snapshots and restarts go in every direction, brokers of both
 //! register with controllers of both, and every snapshot that either wrote says what the log says, read by the other.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
