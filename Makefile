@@ -43,7 +43,7 @@ lint: ## formatting, clippy, house rules
 	cd examples/truck_gps && go vet ./...
 
 .PHONY: test
-test: setup test-unit test-broker test-clients test-operator ## all tests that need no cluster of pods
+test: setup test-unit test-broker test-cluster test-clients test-operator ## all tests that need no cluster of pods
 
 .PHONY: test-unit
 test-unit: ## unit tests, house rules, golden vectors
@@ -57,6 +57,11 @@ test-broker: kafka binaries ## crashes and hostile bytes against a broker proces
 	cargo test --locked -p milena-tests --test broker -- --test-threads=2
 	cargo test --locked -p milena-tests --test differential
 	cargo test --locked -p milena-tests --test soak
+
+.PHONY: test-cluster
+test-cluster: kafka binaries ## clusters of several processes, and quorums shared with Apache Kafka
+	cargo test --locked -p milena-tests --test cluster -- --test-threads=2
+	cargo test --locked -p milena-tests --test quorum -- --test-threads=1
 
 .PHONY: differential
 differential: kafka binaries ## random requests to both brokers, answers compared: SEED=7 STEPS=20000
