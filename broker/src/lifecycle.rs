@@ -163,6 +163,7 @@ impl Member {
         let now = || Timestamp(i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX));
         let mut machine = Machine::new(self.settings);
         let mut exchange: Option<BoxFuture<'_, Input>> = None;
+        let mut leader = self.quorum.leader();
         while machine.state() != State::ShuttingDown {
             let due = machine.next_deadline().map(|due| {
                 let ms = u64::try_from(due.ms_since(now())).unwrap_or(0);
@@ -170,6 +171,10 @@ impl Member {
             });
             let input = tokio::select! {
                 Some(input) = inbox.recv() => input,
+                Ok(()) = leader.changed() => match leader.borrow_and_update().id {
+                    Some(_) => Input::ControllerMoved,
+                    None => continue,
+                },
                 answer = answer_of(&mut exchange) => answer,
                 () = until(due) => Input::Deadline,
             };

@@ -3,8 +3,9 @@
 //! On the active controller a closed connection that heartbeats came on is a hint, and so is the beginning of the
 //! controller's own term for every unfenced broker. A hint is checked: the broker's registered inter-broker address is
 //! dialled, its name resolved anew. Refused twice in a row means that nobody listens there any more, and the broker is
-//! fenced. Anything else (accepted, unreachable, no answer) changes nothing: a broker that is slow or cut off is never
-//! declared dead here, `broker.session.timeout.ms` decides. An address that somebody else answers for, such as a
+//! fenced. A connection that is accepted and soon dropped says nothing yet: a process that ends closes its sockets one
+//! after the other. Anything else (accepted and held, unreachable, no answer) changes nothing: a broker that is slow or cut
+//! off is never declared dead here, `broker.session.timeout.ms` decides. An address that somebody else answers for, such as a
 //! Kubernetes Service, says nothing about the process; brokers must not register one for their inter-broker listener.
 
 use std::io::ErrorKind;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use milena_core::controller::{ControllerReply, ControllerRequest};
 use milena_core::metadata::MetadataImage;
 use milena_protocol::NodeId;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -24,14 +26,17 @@ use crate::broker::Broker;
 const HINTS_MAX: usize = 1024;
 /// Brokers that are probed at a time.
 const PROBES_MAX: usize = 32;
-/// Dials of one probe: a process that ends closes its sockets one after the other.
+/// Dials of one probe.
 const DIALS_MAX: usize = 10;
-/// Answers of one kind in a row that decide.
-const SAME_ANSWERS: usize = 2;
+/// Refusals in a row that decide.
+const REFUSALS: usize = 2;
 /// Pause between two dials of one probe.
 const DIAL_PAUSE: Duration = Duration::from_millis(50);
 /// Longest wait for a name and a connection together.
 const DIAL_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a connection is held by a process that lives.
+const HELD: Duration = Duration::from_secs(1);
 
 /// A registration of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +120,7 @@ fn unfenced(image: &MetadataImage, own: NodeId) -> Vec<Registered> {
 async fn check(broker: &Broker, suspect: Registered) {
     let Registered { broker: id, epoch: broker_epoch } = suspect;
     let Some(address) = address(broker, suspect) else { return };
-    if probe(&address).await != Some(Dialled::Refused) || !broker.quorum.leader().borrow().is_local {
+    if !is_gone(&address).await || !broker.quorum.leader().borrow().is_local {
         return;
     }
     tracing::info!(broker = id.0, host = address.0, port = address.1, "nobody listens where a broker was");
@@ -140,42 +145,55 @@ fn address(broker: &Broker, suspect: Registered) -> Option<(String, u16)> {
 /// What a dial came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialled {
-    Accepted,
+    Held,
+    Dropped,
     Refused,
     /// The name is unknown, the host unreachable, or nothing answers.
     Unclear,
 }
 
-/// What came of several dials in a row, `None` where they differ.
-async fn probe((host, port): &(String, u16)) -> Option<Dialled> {
-    let mut row = (Dialled::Unclear, 0);
+/// Whether nobody listens any more where a process did.
+async fn is_gone((host, port): &(String, u16)) -> bool {
+    let mut refusals = 0;
     for _ in 0..DIALS_MAX {
-        let dialled = dial(host, *port).await;
-        row = if dialled == row.0 { (dialled, row.1 + 1) } else { (dialled, 1) };
-        if row.1 >= SAME_ANSWERS || dialled == Dialled::Unclear {
-            return Some(dialled);
+        match dial(host, *port).await {
+            Dialled::Refused => refusals += 1,
+            Dialled::Dropped => refusals = 0,
+            Dialled::Held | Dialled::Unclear => return false,
+        }
+        if refusals == REFUSALS {
+            return true;
         }
         tokio::time::sleep(DIAL_PAUSE).await;
     }
-    None
+    false
 }
 
 async fn dial(host: &str, port: u16) -> Dialled {
-    tokio::time::timeout(DIAL_TIMEOUT, dial_all(host, port)).await.unwrap_or(Dialled::Unclear)
+    let connected = tokio::time::timeout(DIAL_TIMEOUT, connect(host, port)).await;
+    let mut stream = match connected.unwrap_or(Err(Dialled::Unclear)) {
+        Ok(stream) => stream,
+        Err(dialled) => return dialled,
+    };
+    // A broker says nothing before it is asked.
+    match tokio::time::timeout(HELD, stream.read(&mut [0])).await {
+        Err(_) | Ok(Ok(1..)) => Dialled::Held,
+        Ok(Ok(0) | Err(_)) => Dialled::Dropped,
+    }
 }
 
 /// Refused only where every address of the name refuses.
-async fn dial_all(host: &str, port: u16) -> Dialled {
-    let Ok(addresses) = lookup_host((host, port)).await else { return Dialled::Unclear };
+async fn connect(host: &str, port: u16) -> Result<TcpStream, Dialled> {
+    let addresses = lookup_host((host, port)).await.map_err(|_| Dialled::Unclear)?;
     let mut dialled = Dialled::Unclear;
     for address in addresses {
         dialled = match TcpStream::connect(address).await {
-            Ok(_) => return Dialled::Accepted,
+            Ok(stream) => return Ok(stream),
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => Dialled::Refused,
-            Err(_) => return Dialled::Unclear,
+            Err(_) => return Err(Dialled::Unclear),
         };
     }
-    dialled
+    Err(dialled)
 }
 
 #[cfg(test)]
@@ -190,9 +208,22 @@ mod tests {
     async fn only_a_refusal_says_that_the_process_is_gone() {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = socket.local_addr().unwrap().port();
-        assert_eq!(probe(&("127.0.0.1".to_owned(), port)).await, Some(Dialled::Accepted));
+        let address = ("127.0.0.1".to_owned(), port);
+        assert!(!is_gone(&address).await, "the backlog holds it");
+        assert!(!is_gone(&("no-such-host.invalid".to_owned(), port)).await);
         drop(socket);
-        assert_eq!(probe(&("127.0.0.1".to_owned(), port)).await, Some(Dialled::Refused));
-        assert_eq!(probe(&("no-such-host.invalid".to_owned(), port)).await, Some(Dialled::Unclear));
+        assert!(is_gone(&address).await);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_about_to_end_is_dialled_until_it_has() {
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = ("127.0.0.1".to_owned(), socket.local_addr().unwrap().port());
+        let gone = tokio::spawn(async move { is_gone(&address).await });
+        for _ in 0..3 {
+            drop(socket.accept().await.unwrap());
+        }
+        drop(socket);
+        assert!(gone.await.unwrap());
     }
 }

@@ -8,11 +8,23 @@ use milena_tests::{Flavor, Role, TestCluster, eventually};
 use crate::PATIENCE;
 use crate::requests::create;
 
+/// Nobody is missed for its silence: that a process is gone must be found out.
+const ENDLESS_SESSIONS: &[(&str, &str)] = &[("broker.session.timeout.ms", "600000")];
+
 /// Leaders and in-sync replicas of a topic, as the broker `at` tells them.
 fn led(cluster: &TestCluster, at: i32, topic: &str) -> BTreeMap<i32, (i32, Vec<i32>)> {
     let metadata = cluster.node(at).metadata(&[topic]).unwrap();
     let partitions = metadata.topics.into_iter().flat_map(|topic| topic.partitions);
     partitions.map(|one| (one.partition_index, (one.leader_id, one.isr_nodes))).collect()
+}
+
+/// Waits until every replica of the topic of [`led`] is in sync, as the broker `at` knows it.
+fn await_in_sync(cluster: &TestCluster, at: i32) {
+    eventually("all replicas in sync", PATIENCE, || {
+        let led = led(cluster, at, "led");
+        let is_whole = led.values().all(|(leader, isr)| *leader > 0 && isr.len() == 3);
+        (led.len() == 9 && is_whole).then_some(())
+    });
 }
 
 fn await_gone(cluster: &TestCluster, at: i32, gone: i32) {
@@ -59,10 +71,7 @@ fn a_node_that_stops_hands_over_what_it_led_before_it_ends() {
     assert_eq!(create(cluster.node(1), "led", 9, 3), ErrorCode::None);
     for gone in 1..=3 {
         let other = gone % 3 + 1;
-        eventually("all replicas in sync", PATIENCE, || {
-            let led = led(&cluster, other, "led");
-            (led.len() == 9 && led.values().all(|(leader, isr)| *leader >= 0 && isr.len() == 3)).then_some(())
-        });
+        await_in_sync(&cluster, other);
         cluster.stop(gone);
         // At once: nobody has to find out that it is gone.
         let led = led(&cluster, other, "led");
@@ -77,12 +86,13 @@ fn a_node_that_stops_hands_over_what_it_led_before_it_ends() {
 
 #[test]
 fn a_node_that_is_killed_is_replaced_and_comes_back() {
-    let mut cluster = TestCluster::start(3, &[]).unwrap();
+    let mut cluster = TestCluster::start(3, ENDLESS_SESSIONS).unwrap();
     assert_eq!(create(cluster.node(1), "led", 9, 3), ErrorCode::None);
     for round in 0..3 {
         // The active controller is one of them at least once.
         let gone = if round == 0 { cluster.controller(&[]) } else { round };
         let others: Vec<i32> = (1..=3).filter(|id| *id != gone).collect();
+        await_in_sync(&cluster, others[0]);
         cluster.kill(gone);
         for other in &others {
             await_gone(&cluster, *other, gone);
@@ -101,6 +111,20 @@ fn a_node_that_is_killed_is_replaced_and_comes_back() {
         });
         cluster.restart(gone).unwrap();
         cluster.await_all();
+    }
+}
+
+#[test]
+fn nodes_that_are_killed_one_right_after_the_other_are_missed() {
+    let mut cluster = TestCluster::start(5, ENDLESS_SESSIONS).unwrap();
+    let first = cluster.controller(&[]);
+    cluster.kill(first);
+    let second = cluster.controller(&[first]);
+    cluster.kill(second);
+    let others: Vec<i32> = (1..=5).filter(|id| ![first, second].contains(id)).collect();
+    for other in others {
+        await_gone(&cluster, other, first);
+        await_gone(&cluster, other, second);
     }
 }
 

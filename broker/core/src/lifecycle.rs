@@ -11,9 +11,9 @@
 //! | starting | never registered within `initial.broker.registration.timeout.ms` | shutting down, failed |
 //!
 //! `step(now, input)` answers with at most one [`Output`]; one exchange with the controller is under way at a time.
-//! Heartbeats go out every `broker.heartbeat.interval.ms`, and at once when there is something new to say. A controller
-//! that does not know the registration any more (BROKER_ID_NOT_REGISTERED, STALE_BROKER_EPOCH) gets it again, under the
-//! same incarnation id, in whatever state the broker is.
+//! Heartbeats go out every `broker.heartbeat.interval.ms`, and at once when there is something new to say or somebody new
+//! to say it to. A controller that does not know the registration any more (BROKER_ID_NOT_REGISTERED, STALE_BROKER_EPOCH)
+//! gets it again, under the same incarnation id, in whatever state the broker is.
 //!
 //! Differences from Apache Kafka's `BrokerLifecycleManager`: it learns from heartbeats that it is caught up, asks every
 //! 10 ms meanwhile, and registers again only when the metadata lacks it.
@@ -67,6 +67,8 @@ pub enum Input {
     Ready,
     /// A log directory failed for good.
     LogDirFailed(Uuid),
+    /// Another controller is active, which should hear of this broker.
+    ControllerMoved,
     /// The process is told to stop.
     Stop {
         /// There are brokers that could take over.
@@ -185,6 +187,7 @@ impl Lifecycle {
                     self.hurry(now);
                 }
             }
+            Input::ControllerMoved => self.hurry(now),
             Input::Stop { has_others } => self.stop(now, has_others),
             Input::Registered(result) => self.on_registered(now, result),
             Input::Heartbeat(result) => self.on_heartbeat(now, result),

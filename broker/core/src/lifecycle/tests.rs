@@ -113,6 +113,19 @@ fn other_errors_and_silence_are_answered_by_the_next_heartbeat() {
 }
 
 #[test]
+fn a_new_controller_hears_of_the_broker_at_once() {
+    check(
+        &mut running(),
+        vec![
+            (300, Input::ControllerMoved, heartbeat(false, false), State::Running, None),
+            (310, Input::ControllerMoved, None, State::Running, None),
+            (320, Input::Heartbeat(Ok(UNFENCED)), heartbeat(false, false), State::Running, None),
+            (330, Input::Heartbeat(Ok(UNFENCED)), None, State::Running, Some(2330)),
+        ],
+    );
+}
+
+#[test]
 fn a_stop_waits_until_the_leaderships_have_moved() {
     let mut broker = running();
     let (pending, go) =
