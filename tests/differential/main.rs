@@ -17,6 +17,7 @@ mod cluster;
 mod configs;
 mod differences;
 mod groups;
+mod leaders;
 mod lockstep;
 mod parked;
 mod records;
@@ -69,6 +70,10 @@ const STEPS_BY_WEIGHT: &[(usize, Step)] = &[
     (8, groups::commit),
     (8, groups::offsets),
     (3, groups::delete_offsets),
+    (4, leaders::reassign),
+    (2, leaders::list_reassignments),
+    (3, leaders::elect),
+    (1, leaders::unregister),
     (2, cluster::api_versions),
     (2, cluster::update_features),
     (3, wire::unserved),

@@ -91,7 +91,7 @@ fn assignment(dice: &mut Dice) -> CreatableReplicaAssignment {
     }
 }
 
-fn replicas(dice: &mut Dice) -> Vec<i32> {
+pub(crate) fn replicas(dice: &mut Dice) -> Vec<i32> {
     if dice.percent(80) { vec![1] } else { dice.several(3, |dice| dice.of(&[1, 1, 2, -1])) }
 }
 

@@ -22,6 +22,9 @@ pub(crate) async fn handle(
     _context: &RequestContext,
     request: AlterPartitionReassignmentsRequest,
 ) -> AlterPartitionReassignmentsResponse {
+    if request.topics.is_empty() {
+        return AlterPartitionReassignmentsResponse::default();
+    }
     let AlterPartitionReassignmentsRequest { timeout_ms, allow_replication_factor_change, .. } = request;
     let empty = AlterPartitionReassignmentsResponse {
         allow_replication_factor_change,

@@ -90,9 +90,9 @@ impl Controller {
         let before = self.image.config(&resource).cloned().unwrap_or_default();
         let value = |config: &Replacement| Some((config.name.clone(), config.value.clone()?));
         let after: Values = wanted.configs.iter().filter_map(value).collect();
-        self.check_min_isr(&resource, &before, &after)?;
         check_sizes(after.values())?;
         validate(&resource, &after, &after.keys().collect())?;
+        self.check_min_isr(&resource, &before, &after)?;
         self.check_existence(&resource)?;
         Ok(changes(&resource, &before, &after))
     }
@@ -106,10 +106,10 @@ impl Controller {
         for config in &wanted.configs {
             apply(&resource, config, &mut after)?;
         }
-        self.check_min_isr(&resource, &before, &after)?;
         let touched: BTreeSet<&ByteString> = wanted.configs.iter().map(|config| &config.name).collect();
         check_sizes(touched.iter().filter_map(|name| after.get(*name)))?;
         validate(&resource, &after, &touched)?;
+        self.check_min_isr(&resource, &before, &after)?;
         self.check_existence(&resource)?;
         Ok(changes(&resource, &before, &after))
     }

@@ -650,6 +650,8 @@ fn brokers_keep_one_min_isr_while_eligible_leaders_are_tracked() {
         quorum.alter(ResourceType::Broker, "", &[(key, delete, None)]),
         refused("Cluster-level min.insync.replicas cannot be removed while ELR is enabled.")
     );
+    let (code, _) = quorum.alter(ResourceType::Broker, "1", &[(key, set, Some("0x10"))]).unwrap_err();
+    assert_eq!(code, ErrorCode::InvalidRequest, "what is no number is told first");
     assert_eq!(quorum.alter(ResourceType::Broker, "1", &[("log.retention.ms", set, Some("7"))]), Ok(1));
 }
 
