@@ -263,8 +263,8 @@ async fn roll_on(
     }
     let Roll::Stop { pods } = &roll else { return Ok((roll, Again::Never)) };
     if !observed.lets_go(key, pods) {
-        let message = format!("{} wait for the disruption budget", pods.join(", "));
-        return Ok((roll::rolling(message), Again::After(EVICTION_RETRY)));
+        let message = format!("the disruption budget has yet to let go of {}", pods.join(", "));
+        return Ok((roll::rolling(message), Again::After(LOOK_AGAIN)));
     }
     let api: Api<Pod> = Api::namespaced(operator.client.clone(), &key.namespace);
     for pod in pods {

@@ -79,9 +79,10 @@ impl ObservedCluster {
         spec.and_then(|spec| spec.replicas).unwrap_or(0)
     }
 
-    /// Whether the disruption budgets let several pods go together; for one alone the API server answers itself. A budget
-    /// that was just raised takes a moment.
+    /// Whether the disruption budgets let these pods go together. A budget that was just raised takes a moment, and tells
+    /// when it has; asking the API server too early would mean to ask it again much later. A single broker's is never raised.
     pub(crate) fn lets_go(&self, key: &ClusterKey, pods: &[String]) -> bool {
+        let is_single = self.pods.len() == 1;
         let of_role = |role: Role| {
             let stopped =
                 self.pods.iter().filter(|((of, _), pod)| *of == role && pods.contains(&pod.name_any()));
@@ -91,7 +92,7 @@ impl ObservedCluster {
             let budget = self.objects.get(&(Kind::PodDisruptionBudget, key.pods(role)));
             let allowed = budget.and_then(|budget| budget["status"]["disruptionsAllowed"].as_u64());
             let wanted = of_role(role) as u64;
-            wanted < 2 || allowed.is_some_and(|allowed| allowed >= wanted)
+            wanted == 0 || is_single || allowed.is_some_and(|allowed| allowed >= wanted)
         })
     }
 
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn several_pods_wait_for_a_budget_that_lets_all_of_them_go() {
+    fn pods_wait_for_a_budget_that_lets_all_of_them_go() {
         let key = ClusterKey::new("ns", "demo");
         let ready = serde_json::json!({"conditions": [{"type": "Ready", "status": "True"}]});
         let pod = |id: i32| {
@@ -163,7 +164,11 @@ mod tests {
         };
         assert!(!with_budget(1).lets_go(&key, &pods));
         assert!(with_budget(2).lets_go(&key, &pods));
-        assert!(with_budget(0).lets_go(&key, &pods[..1]), "the API server answers for one");
+        assert!(with_budget(1).lets_go(&key, &pods[..1]));
+        assert!(!with_budget(0).lets_go(&key, &pods[..1]));
+        let mut single = with_budget(0);
+        single.pods.remove(&(Role::Broker, 1));
+        assert!(single.lets_go(&key, &pods[..1]), "the API server answers");
     }
 
     #[test]
