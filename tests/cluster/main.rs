@@ -8,6 +8,7 @@ mod leaders;
 mod life;
 mod mixed;
 mod requests;
+mod voters;
 
 /// How long any step may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);

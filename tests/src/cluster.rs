@@ -76,8 +76,8 @@ pub struct Node {
 #[derive(Debug)]
 pub struct TestCluster {
     nodes: Vec<Node>,
-    /// The voters are recorded in the log of the quorum.
-    is_dynamic: bool,
+    /// The voters are recorded in the log of the quorum, and so many controllers are the first.
+    recorded_voters: Option<usize>,
     directory: Option<TempDir>,
     settings: Vec<(String, String)>,
 }
@@ -103,24 +103,29 @@ impl TestCluster {
         nodes: &[(Role, Flavor)],
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
-        Self::prepare_with((first, false), nodes, settings)
+        Self::prepare_with((first, None), nodes, settings)
     }
 
     /// The same with dynamic voters, for our own nodes.
     pub fn prepare_dynamic(roles: &[Role], settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::prepare_growing(roles.len(), roles, settings)
+    }
+
+    /// The same where only the first `voters` controllers vote, until others are added.
+    pub fn prepare_growing(voters: usize, roles: &[Role], settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let nodes: Vec<_> = roles.iter().map(|role| (*role, Flavor::Milena)).collect();
-        Self::prepare_with((1, true), &nodes, settings)
+        Self::prepare_with((1, Some(voters)), &nodes, settings)
     }
 
     fn prepare_with(
-        (first, is_dynamic): (i32, bool),
+        (first, recorded_voters): (i32, Option<usize>),
         nodes: &[(Role, Flavor)],
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
         let directory = TempDir::with_prefix("milena-cluster-")?;
         let settings = SETTINGS.iter().chain(settings);
         let settings = settings.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let mut cluster = Self { nodes: Vec::new(), is_dynamic, directory: None, settings };
+        let mut cluster = Self { nodes: Vec::new(), recorded_voters, directory: None, settings };
         for (id, (role, flavor)) in (first..).map(NodeId).zip(nodes.iter().copied()) {
             let folder = directory.path().join(format!("node-{id}"));
             fs::create_dir(&folder)?;
@@ -248,11 +253,14 @@ impl TestCluster {
         let voters: Vec<_> =
             controllers().map(|node| format!("{}@{}", node.id, node.controller_address())).collect();
         let voters = voters.join(",");
-        if !self.is_dynamic {
-            return format!("controller.quorum.voters={voters}");
-        }
+        let Some(first) = self.recorded_voters else { return format!("controller.quorum.voters={voters}") };
         let servers: Vec<_> = controllers().map(Node::controller_address).collect();
-        format!("controller.quorum.bootstrap.servers={}\ninitial.controllers={voters}", servers.join(","))
+        let first: Vec<&str> = voters.split(',').take(first).collect();
+        format!(
+            "controller.quorum.bootstrap.servers={}\ninitial.controllers={}",
+            servers.join(","),
+            first.join(",")
+        )
     }
 
     fn write_properties(&self, node: &Node) -> io::Result<()> {
