@@ -122,7 +122,19 @@ impl Followers {
 
     fn follow(&self, key: Key, partition: &Arc<Partition>, (leader, epoch): (NodeId, LeaderEpoch)) {
         let id = FetcherId { leader, number: number_of(key, self.0.per_leader) };
-        if self.table().assigned.get(&key).is_some_and(|assigned| *assigned != id) {
+        let (is_elsewhere, is_followed) = {
+            let table = self.table();
+            let follows = |fetching: &Arc<Fetching>| !fetching.is_over() && fetching.follows(key, epoch);
+            let assigned = table.assigned.get(&key);
+            (
+                assigned.is_some_and(|it| *it != id),
+                assigned == Some(&id) && table.fetchers.get(&id).is_some_and(follows),
+            )
+        };
+        if is_followed {
+            return;
+        }
+        if is_elsewhere {
             self.release(key);
         }
         self.cut_unproven(partition, epoch);

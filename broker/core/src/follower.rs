@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | - | [`Fetcher::follow`] | fetching from its log end |
 //! | fetching | records | append, then fetching behind them |
-//! | fetching | a diverging epoch (KIP-595) | cut off ([`truncation`]), then fetching |
+//! | fetching | a diverging epoch (KIP-595) | cut off ([`truncation`]), or begun anew where the logs part below the leader's start; then fetching |
 //! | fetching | OFFSET_OUT_OF_RANGE | resetting: where does the leader's log begin and end? |
 //! | resetting | [`Fetcher::on_ends`] | cut off, or begun anew, then fetching |
 //! | fetching, resetting | FENCED_LEADER_EPOCH in the epoch that is asked for | failed |
@@ -140,7 +140,7 @@ impl Fetcher {
 
     /// Follows a partition in `leader_epoch`, from where its log stands.
     pub fn follow(&mut self, key: Key, topic: ByteString, leader_epoch: LeaderEpoch, position: Position) {
-        if self.partitions.get(&key).is_some_and(|known| known.leader_epoch == leader_epoch) {
+        if self.follows(key, leader_epoch) {
             return;
         }
         let followed = Followed {
@@ -154,6 +154,11 @@ impl Fetcher {
             served: 0,
         };
         self.partitions.insert(key, followed);
+    }
+
+    /// Whether a partition is followed in `leader_epoch` already.
+    pub fn follows(&self, key: Key, leader_epoch: LeaderEpoch) -> bool {
+        self.partitions.get(&key).is_some_and(|known| known.leader_epoch == leader_epoch)
     }
 
     /// Follows a partition no longer.
@@ -279,7 +284,11 @@ impl Fetcher {
         let diverging = data.diverging_epoch;
         if diverging.epoch >= 0 || diverging.end_offset >= 0 {
             let (epoch, end_offset) = (LeaderEpoch(diverging.epoch), Offset(diverging.end_offset));
-            let action = Action::Diverged(EpochEnd { epoch, end_offset });
+            let log_start = Offset(data.log_start_offset);
+            // Whatever both have is deleted at the leader, which has forgotten its epochs: it proves nothing.
+            let is_below = end_offset >= Offset::ZERO && end_offset <= log_start;
+            let diverged = Action::Diverged(EpochEnd { epoch, end_offset });
+            let action = if is_below { Action::Restart(log_start) } else { diverged };
             return Some(Step { key, leader_epoch, action });
         }
         followed.leader_high_watermark = Some(Offset(data.high_watermark));

@@ -69,6 +69,11 @@ impl Fetching {
         self.state().is_over
     }
 
+    /// Whether the partition is followed in `epoch` already.
+    pub(super) fn follows(&self, key: Key, epoch: LeaderEpoch) -> bool {
+        self.state().fetcher.follows(key, epoch)
+    }
+
     pub(super) fn follow(&self, key: Key, partition: Arc<Partition>, epoch: LeaderEpoch) {
         let mut state = self.state();
         state.fetcher.follow(key, partition.topic.clone(), epoch, partition.position());

@@ -126,6 +126,8 @@ impl Partition {
             let (from, to) = (end.0, self.log.end_offset().0);
             let high_watermark = state.high_watermark().0;
             state.truncated(self.log.end_offset());
+            // What the leader has deleted was committed.
+            state.learn_high_watermark(self.log.start_offset());
             restore_producers(&self.log, &mut state, now())?;
             self.compaction.cut_at(self.log.end_offset());
             self.publish(&state);
@@ -151,7 +153,7 @@ impl Partition {
                 truncation::target(leader, EpochEnd { epoch, end_offset }, log_end, high_watermark)
             }
             Cut::At(offset) | Cut::All(offset) => offset,
-            Cut::Unproven if self.log.last_epoch().is_none() => high_watermark,
+            Cut::Unproven if self.log.last_epoch().is_none() => high_watermark.max(self.log.start_offset()),
             Cut::Unproven => log_end,
         }
     }

@@ -167,6 +167,22 @@ fn answer_becomes_steps_of_the_epoch_that_was_asked_for() {
 }
 
 #[test]
+fn log_that_parts_below_the_leaders_start_begins_anew() {
+    let step = |end_offset, log_start_offset| {
+        let mut fetcher = mk_fetcher(1);
+        next(&mut fetcher);
+        let diverging_epoch = EpochEndOffset { epoch: 3, end_offset };
+        let data = PartitionData { diverging_epoch, log_start_offset, ..mk_data(0, 11, b"") };
+        fetcher.on_answer(NOW, mk_answer(0, vec![data])).remove(0).action
+    };
+    let diverged = |end| Action::Diverged(EpochEnd { epoch: LeaderEpoch(3), end_offset: Offset(end) });
+    assert_eq!(step(7, 7), Action::Restart(Offset(7)));
+    assert_eq!(step(7, 9), Action::Restart(Offset(9)));
+    assert_eq!(step(7, 6), diverged(7));
+    assert_eq!(step(-1, 6), diverged(-1));
+}
+
+#[test]
 fn errors_delay_fail_or_reset() {
     let after = |code| {
         let mut fetcher = mk_fetcher(1);

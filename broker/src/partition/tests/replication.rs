@@ -1,5 +1,6 @@
 //! Three replicas of one partition, driven by the pure fetchers over a transport that loses answers, under a controller
-//! that moves the leader and fences at random, while processes are killed and machines lose what they had not synced.
+//! that moves the leader and fences at random, while records are deleted at the start, processes are killed and machines
+//! lose what they had not synced.
 //!
 //! Held after every step: whatever was acknowledged is in the log of the leader, a high watermark does not move back while
 //! its log lives. Held when everything has come to rest: all logs are the same bytes.
@@ -8,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use milena_core::follower::{Action, Fetcher, FetcherSettings, Key, Logs};
+use milena_core::follower::{Action, Fetcher, FetcherSettings, Key, Logs, Step};
 use milena_core::partition::{IsrAnswer, IsrProposal};
 use milena_protocol::messages::fetch::{
     EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
@@ -16,6 +17,8 @@ use milena_protocol::messages::fetch::{
 
 use super::*;
 use crate::partition::{Cut, FollowerId};
+
+mod controller;
 
 const NODES: usize = 3;
 const SEEDS: u64 = 40;
@@ -46,6 +49,7 @@ struct Node {
     /// What the files beside the log say.
     recovery_point: Offset,
     high_watermark: Offset,
+    start_offset: Offset,
     /// The largest that was seen since the process began or the log was cut.
     seen_high_watermark: Offset,
 }
@@ -67,7 +71,8 @@ struct Cluster {
     next_value: usize,
     /// Values that wait for their commit, with the leader, its epoch and the end of their batch.
     waiting: Vec<(String, usize, i32, Offset)>,
-    acknowledged: Vec<String>,
+    /// Values with the end of their batch.
+    acknowledged: Vec<(String, Offset)>,
     /// A machine lost unsynced bytes and its replica is not back in the ISR.
     is_weak: bool,
     /// How often what happened.
@@ -90,12 +95,14 @@ fn id(node: usize) -> NodeId {
     NodeId(i32::try_from(node).unwrap())
 }
 
-fn start(node: usize, disk: &MemDisk, recovery_point: Offset, high_watermark: Offset) -> Arc<Partition> {
+fn start(node: usize, disk: &MemDisk, files: [Offset; 3]) -> Arc<Partition> {
+    let [recovery_point, start_offset, high_watermark] = files;
     let properties = Properties::default();
     let mut config = MetadataImage::default().topic_config(id(node), "truck_gps", &properties);
     (config.min_insync_replicas, config.segment_bytes) = (2, 700);
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let opening = Opening { recovery_point: Some(recovery_point), ..Opening::default() };
+    let (recovery_point, start_offset) = (Some(recovery_point), Some(start_offset));
+    let opening = Opening { recovery_point, start_offset, ..Opening::default() };
     let partition = Partition::open(Opened {
         disk: &disk,
         folder: Path::new("/data/truck_gps-0"),
@@ -108,7 +115,7 @@ fn start(node: usize, disk: &MemDisk, recovery_point: Offset, high_watermark: Of
         high_watermark: Some(high_watermark),
         health: DirHealth::new(Path::new("/data"), StorageMetrics::default()),
         lag_ms_max: i64::MAX,
-        has_topic_id: recovery_point > Offset(0),
+        has_topic_id: recovery_point > Some(Offset(0)),
     });
     Arc::new(partition.unwrap())
 }
@@ -128,15 +135,17 @@ impl Cluster {
     fn new(seed: u64) -> Self {
         let node = |node| {
             let disk = MemDisk::new();
-            let partition = start(node, &disk, Offset(0), Offset(0));
+            let partition = start(node, &disk, [Offset(0); 3]);
             let zero = Offset::ZERO;
-            let (recovery_point, high_watermark, seen_high_watermark) = (zero, zero, zero);
+            let (recovery_point, high_watermark, start_offset, seen_high_watermark) =
+                (zero, zero, zero, zero);
             Node {
                 disk,
                 partition,
                 fetcher: mk_fetcher(node),
                 recovery_point,
                 high_watermark,
+                start_offset,
                 seen_high_watermark,
             }
         };
@@ -164,37 +173,6 @@ impl Cluster {
 
     fn count(&mut self, what: &'static str) {
         *self.counts.entry(what).or_default() += 1;
-    }
-
-    /// The image reaches a node.
-    fn publish(&mut self, index: usize) {
-        let Metadata { leader, epoch, partition_epoch, isr, fenced, broker_epochs } = &self.metadata;
-        let node = &mut self.nodes[index];
-        let (epoch, partition_epoch) = (LeaderEpoch(*epoch), *partition_epoch);
-        if *leader == Some(index) {
-            let (replicas, isr) = ((0..NODES).map(id).collect(), isr.iter().copied().map(id).collect());
-            let live = |of: NodeId| {
-                let of = usize::try_from(of.0).unwrap();
-                let live = LiveBroker { epoch: broker_epochs[of], is_stopping: false };
-                (!fenced.contains(&of)).then_some(live)
-            };
-            node.partition.lead(Leadership { epoch, partition_epoch, replicas, isr }, &live);
-            node.fetcher.forget(KEY);
-        } else if leader.is_some() {
-            node.partition.follow(epoch, partition_epoch);
-            let position = node.partition.position();
-            if position.last_epoch == LeaderEpoch::NONE && node.partition.cut(epoch, Cut::Unproven).is_ok() {
-                node.recovery_point = node.recovery_point.min(node.partition.recovery_point());
-            }
-            node.fetcher.follow(KEY, "truck_gps".into(), epoch, node.partition.position());
-        } else {
-            node.partition.resign(epoch);
-            node.fetcher.forget(KEY);
-        }
-    }
-
-    fn publish_to_all(&mut self) {
-        (0..NODES).for_each(|node| self.publish(node));
     }
 
     fn append(&mut self) {
@@ -235,20 +213,9 @@ impl Cluster {
             node.fetcher.on_lost();
             return;
         }
-        for step in node.fetcher.on_answer(now(), response) {
-            let position = match step.action {
-                Action::Append(fetched) => node.partition.append_fetched(fetched, step.leader_epoch),
-                Action::Diverged(end) => {
-                    *self.counts.entry("diverged").or_default() += 1;
-                    let cut = node.partition.cut(step.leader_epoch, Cut::Diverged(end));
-                    node.seen_high_watermark = node.seen_high_watermark.min(node.partition.log_end_offset());
-                    node.recovery_point = node.partition.recovery_point();
-                    cut
-                }
-                Action::Truncate(_) | Action::Restart(_) => panic!("every offset is in range"),
-            };
-            node.fetcher.on_position(now(), (step.key, step.leader_epoch), position);
-        }
+        let steps = node.fetcher.on_answer(now(), response);
+        steps.into_iter().for_each(|step| self.do_step(index, step));
+        self.reset(index, leader);
     }
 
     fn serve(&mut self, leader: usize, request: &FetchRequest) -> (FetchResponse, Option<IsrProposal>) {
@@ -279,81 +246,6 @@ impl Cluster {
         (response, proposal)
     }
 
-    /// The controller decides about an ISR; its answer or its image comes first.
-    fn alter(&mut self, leader: usize, proposal: &IsrProposal) {
-        let metadata = &mut self.metadata;
-        let is_current = metadata.leader == Some(leader)
-            && proposal.leader_epoch.0 == metadata.epoch
-            && proposal.partition_epoch == metadata.partition_epoch;
-        let isr = proposal.isr.iter().map(|(node, _)| usize::try_from(node.0).unwrap()).collect::<Vec<_>>();
-        let is_eligible = isr.iter().all(|node| !metadata.fenced.contains(node));
-        let answer = if !is_current {
-            Err(ErrorCode::InvalidUpdateVersion)
-        } else if !is_eligible {
-            Err(ErrorCode::IneligibleReplica)
-        } else {
-            metadata.isr = isr;
-            metadata.partition_epoch += 1;
-            let isr = metadata.isr.iter().copied().map(id).collect();
-            let (leader_epoch, partition_epoch) = (LeaderEpoch(metadata.epoch), metadata.partition_epoch);
-            Ok(IsrAnswer { leader_epoch, partition_epoch, isr })
-        };
-        if answer.is_ok() {
-            self.count("expanded");
-            self.is_weak &= self.metadata.isr.len() < NODES;
-        }
-        if self.random.one_in(3) {
-            self.publish_to_all();
-        }
-        self.nodes[leader].partition.on_isr_answer(proposal, answer);
-        self.publish_to_all();
-    }
-
-    /// Out of the ISR, unless it is the last; another of the ISR leads if it led.
-    fn fence(&mut self, index: usize) {
-        let metadata = &mut self.metadata;
-        if !metadata.fenced.contains(&index) {
-            metadata.fenced.push(index);
-        }
-        if metadata.isr.len() > 1 {
-            metadata.isr.retain(|node| *node != index);
-        }
-        metadata.partition_epoch += 1;
-        if metadata.leader == Some(index) {
-            let fenced = &metadata.fenced;
-            metadata.leader = metadata.isr.iter().copied().find(|node| !fenced.contains(node));
-            metadata.epoch += 1;
-        }
-        self.publish_to_all();
-    }
-
-    fn unfence(&mut self, index: usize) {
-        let metadata = &mut self.metadata;
-        metadata.fenced.retain(|node| *node != index);
-        metadata.partition_epoch += 1;
-        if metadata.leader.is_none() && metadata.isr.contains(&index) {
-            (metadata.leader, metadata.epoch) = (Some(index), metadata.epoch + 1);
-        }
-        self.publish_to_all();
-    }
-
-    fn move_leader(&mut self) {
-        let metadata = &mut self.metadata;
-        let next = metadata.isr[self.random.below(metadata.isr.len())];
-        if metadata.leader.is_some() && !metadata.fenced.contains(&next) {
-            metadata.leader = Some(next);
-            metadata.epoch += 1;
-            metadata.partition_epoch += 1;
-            self.count("moved");
-            // One after the other learns of it, while the others fetch on.
-            let first = self.random.below(NODES);
-            self.publish(first);
-            let other = self.random.below(NODES);
-            self.fetch(other);
-            self.publish_to_all();
-        }
-    }
-
     /// The process is killed, or the machine fails; it comes back as another incarnation.
     fn crash(&mut self, index: usize) {
         let is_full = self.metadata.isr.len() == NODES && !self.is_weak;
@@ -368,7 +260,8 @@ impl Cluster {
         self.fence(index);
         let node = &mut self.nodes[index];
         node.disk = node.disk.crash(survival);
-        node.partition = start(index, &node.disk, node.recovery_point, node.high_watermark);
+        node.partition =
+            start(index, &node.disk, [node.recovery_point, node.start_offset, node.high_watermark]);
         node.fetcher = mk_fetcher(index);
         node.seen_high_watermark = node.partition.high_watermark();
         self.metadata.broker_epochs[index] += 10;
@@ -383,18 +276,57 @@ impl Cluster {
         }
         node.recovery_point = node.partition.recovery_point();
         node.high_watermark = node.partition.high_watermark();
+        node.start_offset = node.partition.log_start_offset();
+    }
+
+    fn delete(&mut self) {
+        let Some(leader) = self.metadata.leader else { return };
+        let partition = &self.nodes[leader].partition;
+        if let Ok(start) = partition.plan_new_start(Offset::NONE) {
+            partition.move_start(start).unwrap();
+        }
+    }
+
+    /// The leader tells a follower whose log is out of range where its own begins and ends.
+    fn reset(&mut self, index: usize, leader: usize) {
+        let Some((key, _, epoch)) = self.nodes[index].fetcher.resetting(now()).pop() else { return };
+        let log = &self.nodes[leader].partition;
+        let ends = log.check_leader(epoch).map(|()| log.log_start_offset()..log.log_end_offset());
+        if let Some(step) = self.nodes[index].fetcher.on_ends(now(), (key, epoch), ends) {
+            self.do_step(index, step);
+        }
+    }
+
+    fn do_step(&mut self, index: usize, Step { key, leader_epoch, action }: Step) {
+        let node = &mut self.nodes[index];
+        let (what, cut) = match action {
+            Action::Append(fetched) => {
+                let position = node.partition.append_fetched(fetched, leader_epoch);
+                node.fetcher.on_position(now(), (key, leader_epoch), position);
+                return;
+            }
+            Action::Diverged(end) => ("diverged", Cut::Diverged(end)),
+            Action::Truncate(offset) => ("truncated", Cut::At(offset)),
+            Action::Restart(offset) => ("restarted", Cut::All(offset)),
+        };
+        let position = node.partition.cut(leader_epoch, cut);
+        node.seen_high_watermark = node.seen_high_watermark.min(node.partition.log_end_offset());
+        node.recovery_point = node.partition.recovery_point();
+        node.fetcher.on_position(now(), (key, leader_epoch), position);
+        self.count(what);
     }
 
     fn step(&mut self) {
         let index = self.random.below(NODES);
-        match self.random.below(24) {
+        match self.random.below(25) {
             0..8 => self.append(),
             8..18 => self.fetch(index),
             18 => self.checkpoint(index),
             19 => self.fence(index),
             20..22 => self.unfence(index),
             22 => self.move_leader(),
-            _ => self.crash(index),
+            23 => self.crash(index),
+            _ => self.delete(),
         }
         self.check();
     }
@@ -413,18 +345,17 @@ impl Cluster {
             let leads = progress.is_leader && progress.leader_epoch.0 == *epoch;
             let is_committed = leads && progress.high_watermark >= *end;
             if is_committed {
-                committed.push(value.clone());
+                committed.push((value.clone(), *end));
             }
             leads && !is_committed
         });
         self.acknowledged.append(&mut committed);
         if let Some(leader) = self.metadata.leader {
-            let there = log_values(&self.nodes[leader].partition);
-            for value in &self.acknowledged {
-                assert!(
-                    there.contains(value),
-                    "{value} was acknowledged and is not in the leader's log {there:?}"
-                );
+            let partition = &self.nodes[leader].partition;
+            let (there, start) = (log_values(partition), partition.log_start_offset());
+            for (value, end) in &self.acknowledged {
+                let is_there = *end <= start || there.contains(value);
+                assert!(is_there, "{value} was acknowledged and is not in the leader's log {there:?}");
             }
         }
     }
@@ -451,9 +382,9 @@ fn mk_data(read: Read) -> PartitionData {
     }
 }
 
-/// Everything in the log, committed or not.
-fn log_bytes(partition: &Partition) -> Vec<u8> {
-    let (mut bytes, mut next) = (Vec::new(), partition.log_start_offset());
+/// Everything in the log from an offset on, committed or not.
+fn log_bytes(partition: &Partition, from: Offset) -> Vec<u8> {
+    let (mut bytes, mut next) = (Vec::new(), from);
     let limits =
         milena_storage::ReadLimits { end_offset: Offset(i64::MAX), bytes_max: 1 << 20, at_least_one: true };
     while next < partition.log_end_offset() {
@@ -465,7 +396,8 @@ fn log_bytes(partition: &Partition) -> Vec<u8> {
 }
 
 fn log_values(partition: &Partition) -> Vec<String> {
-    let records = batches(log_bytes(partition).into()).flat_map(|batch| batch.unwrap().records().unwrap());
+    let records = batches(log_bytes(partition, partition.log_start_offset()).into())
+        .flat_map(|batch| batch.unwrap().records().unwrap());
     records.map(|record| String::from_utf8(record.unwrap().value.unwrap().to_vec()).unwrap()).collect()
 }
 
@@ -481,10 +413,9 @@ fn replicas_agree_and_keep_what_was_acknowledged() {
             let mut cluster = Cluster::new(seed);
             (0..STEPS).for_each(|_| cluster.step());
             cluster.come_to_rest();
-            let logs: Vec<_> = cluster.nodes.iter().map(|node| log_bytes(&node.partition)).collect();
+            let start = cluster.nodes.iter().map(|node| node.partition.log_start_offset()).max().unwrap();
+            let logs: Vec<_> = cluster.nodes.iter().map(|node| log_bytes(&node.partition, start)).collect();
             assert!(logs[0] == logs[1] && logs[1] == logs[2], "logs differ at rest");
-            let ends: Vec<_> = cluster.nodes.iter().map(|node| node.partition.log.epochs()).collect();
-            assert_eq!(ends[0], ends[1]);
             assert_eq!(cluster.metadata.isr.len(), NODES, "everybody is in sync at rest");
             cluster.count("seeds");
             *cluster.counts.entry("acknowledged").or_default() += cluster.acknowledged.len();
@@ -493,7 +424,9 @@ fn replicas_agree_and_keep_what_was_acknowledged() {
         let Ok(seen) = run else { panic!("REPLICATION_SEED={seed} fails") };
         seen.into_iter().for_each(|(what, count)| *counts.entry(what).or_default() += count);
     }
-    for what in ["append", "diverged", "expanded", "moved", "killed", "lost unsynced", "acknowledged"] {
+    for what in
+        ["append", "diverged", "restarted", "expanded", "moved", "killed", "lost unsynced", "acknowledged"]
+    {
         assert!(counts.get(what).is_some_and(|count| *count > 0), "{what} never happened: {counts:?}");
     }
 }

@@ -41,17 +41,17 @@ pub(super) fn open(
         writer: Writer::new(config, opening.now),
     };
     recovery.load(&listing)?;
-    if known_epochs.is_none() {
+    let (start_offset, end) = recovery.range();
+    // A crash may take the note of a new start away, and not that its epochs were forgotten.
+    let covers = |first: &EpochStart| first.start_offset <= start_offset;
+    if known_epochs.is_none() || start_offset < end && !recovery.epochs.first().is_some_and(covers) {
         recovery.collect_epochs()?;
     }
-    let end = recovery.end();
     recovery.epochs.retain(|start| start.start_offset < end);
     let Recovery { epochs, segments, repair, scanned_bytes, writer, .. } = recovery;
     if known_epochs.as_deref().unwrap_or_default() != epochs {
         epochs::save(&*disk, folder, &epochs, false)?;
     }
-    let first = segments.first().map_or(Offset(0), |segment: &Arc<Segment>| segment.base_offset);
-    let start_offset = opening.start_offset.unwrap_or(first).max(first).min(end);
     let recovery_point =
         if opening.clean { end } else { opening.recovery_point.unwrap_or(Offset(0)).min(end) };
     let epochs_synced = u64::from(epochs.is_empty() || opening.clean && known_epochs.is_some());
@@ -129,8 +129,11 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    fn end(&self) -> Offset {
-        self.segments.last().map_or(Offset(0), |segment| segment.end().offset)
+    /// The log start and the log end.
+    fn range(&self) -> (Offset, Offset) {
+        let end = self.segments.last().map_or(Offset(0), |segment| segment.end().offset);
+        let first = self.segments.first().map_or(Offset(0), |segment| segment.base_offset);
+        (self.opening.start_offset.unwrap_or(first).max(first).min(end), end)
     }
 
     /// Whether nothing of the segment before `next` was unsynced.

@@ -131,7 +131,7 @@ impl Log {
         Ok(true)
     }
 
-    /// Removes everything; the next record gets `offset`.
+    /// Removes everything, epochs too; the next record gets `offset`.
     ///
     /// # Errors
     /// Of the disk. The log must then be opened again.
@@ -140,10 +140,8 @@ impl Log {
         self.remove_half_made(&mut writer)?;
         self.truncations.fetch_add(1, Ordering::AcqRel);
         let removed = self.segments.load_full();
-        // The new segment may have the name of an old one.
-        for segment in removed.iter().rev() {
-            segment.remove(&*self.disk)?;
-        }
+        // The new segment may have the name of an old one, and would else be taken for what follows one that comes back.
+        self.remove_from_end(&[], &removed)?;
         let segment = Segment::make(&*self.disk, &self.folder, offset)?;
         self.segments.store(Arc::new(vec![Arc::new(segment)]));
         self.start_offset.store(offset.0, Ordering::Release);
@@ -161,7 +159,9 @@ impl Log {
         if removed.is_empty() {
             return Ok(());
         }
-        self.segments.store(Arc::new(kept.to_vec()));
+        if !kept.is_empty() {
+            self.segments.store(Arc::new(kept.to_vec()));
+        }
         for segment in removed.iter().rev() {
             segment.remove(&*self.disk)?;
             self.disk.sync_dir(&self.folder).context("sync folder", &self.folder)?;

@@ -961,3 +961,22 @@ fn indexes_without_their_segment_lead_nobody_astray() {
     append(&log, 3, 0).unwrap();
     assert!(!log.read(Offset(0), to_end()).unwrap().is_empty());
 }
+
+#[test]
+fn epochs_of_records_that_a_crash_brings_back_are_found_in_them() {
+    let disk = MemDisk::new();
+    let log = mk_log(&disk);
+    for epoch in [3, 3, 5] {
+        append(&log, 4, epoch).unwrap();
+    }
+    let before = log.epochs();
+    log.flush().unwrap();
+    log.advance_start(Offset(6)).unwrap();
+    assert_eq!(log.epochs()[0].start_offset, Offset(6));
+    for start_offset in [Some(Offset(0)), None] {
+        let opened = open(&disk.crash(Survival::All), Opening { start_offset, ..Opening::default() });
+        assert_eq!((opened.start_offset(), opened.epochs()), (Offset(0), before.clone()));
+    }
+    let noted = Opening { start_offset: Some(Offset(6)), ..Opening::default() };
+    assert_eq!(open(&disk.crash(Survival::All), noted).epochs(), log.epochs());
+}
