@@ -257,6 +257,7 @@ impl Node {
                 let offset = self.log.append_voters(&voters, self.raft.epoch(), now)?;
                 if let Some(controller) = &mut self.controller {
                     controller.skip_to(self.log.end().offset);
+                    controller.set_quorum(voters.keys().map(|key| key.id).collect(), voters.kraft_version);
                 }
                 self.log.flush(now)?;
                 inputs.push_back(Input::Voters { offset, voters });
