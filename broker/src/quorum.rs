@@ -40,6 +40,7 @@ mod snapshots;
 mod snapshotting;
 #[cfg(test)]
 mod tests;
+mod unsynced;
 mod voters;
 pub(crate) mod wire;
 mod worker;

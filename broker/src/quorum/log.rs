@@ -4,7 +4,8 @@
 //! Data batches carry framed records (KIP-631), control batches the beginnings of epochs (KIP-595). Everything is
 //! flushed before it counts. What is appended between two flushes is one batch, and a batch is written only after the
 //! one before is flushed: a crash can tear the last batch and no other, so damage before it is refused at the start
-//! instead of being cut off. Below the latest snapshot nothing is read: a new segment begins with every snapshot.
+//! instead of being cut off. A follower that catches up writes many batches at once, and notes before where they begin
+//! (`unsynced`). Below the latest snapshot nothing is read: a new segment begins with every snapshot.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use milena_storage::{Disk, Log, LogConfig, Opening, Placed, ReadLimits};
 
 use super::snapshot::{Contents, Snapshot, control_records, metadata_records, push_record, push_voters};
 use super::snapshots::{Limits, Snapshots, Written};
+use super::unsynced::Unsynced;
 use super::voters;
 
 /// Bytes read at a time while the log is replayed.
@@ -38,6 +40,7 @@ type Named = Vec<(Offset, VoterSet)>;
 #[derive(Debug)]
 pub(super) struct MetadataLog {
     log: Log,
+    unsynced: Unsynced,
     pub(super) snapshots: Snapshots,
     /// Records to be written as one batch with the next flush.
     pending: BatchBuilder,
@@ -59,13 +62,16 @@ impl MetadataLog {
         now: Timestamp,
     ) -> anyhow::Result<Self> {
         let mut snapshots = Snapshots::open(disk.clone(), folder, Limits::new(properties), now)?;
+        let unsynced = Unsynced::new(disk.clone(), folder);
         let opening = Opening {
             recovery_point: snapshots.latest().map(|id| id.offset),
             now,
             one_unsynced_batch: true,
+            unsynced_from: unsynced.read()?,
             ..Opening::default()
         };
         let log = Log::open(disk, folder, config(properties), opening)?;
+        unsynced.end()?;
         if let Some(repair) = log.repair() {
             tracing::warn!(
                 bytes = repair.bytes,
@@ -76,6 +82,7 @@ impl MetadataLog {
         snapshots.reconcile(&log)?;
         Ok(Self {
             log,
+            unsynced,
             snapshots,
             pending: BatchBuilder::default(),
             pending_epoch: LeaderEpoch(0),
@@ -159,7 +166,7 @@ impl MetadataLog {
         self.log.read(from, limits)?.into_bytes().context("read the metadata log")
     }
 
-    /// Appends the batches of a leader as they are, each flushed before the next. Yields the voters they name.
+    /// Appends the batches of a leader as they are, and flushes them. Yields the voters they name.
     ///
     /// # Errors
     /// `Ok(None)` where they are no batches that follow the log: none of them is appended then.
@@ -170,10 +177,20 @@ impl MetadataLog {
         now: Timestamp,
     ) -> anyhow::Result<Option<Named>> {
         let Some((batches, named)) = self.check_fetched(bytes, epoch) else { return Ok(None) };
+        let place = |batch| {
+            let header = RecordBatch::header(batch);
+            Placed { batch, base_offset: header.base_offset, leader_epoch: header.leader_epoch }
+        };
+        let is_group = batches.len() > 1;
+        if is_group {
+            self.unsynced.begin(self.log.end_offset())?;
+        }
+        self.log.append(&batches.iter().map(place).collect::<Vec<_>>(), now)?;
+        self.log.flush()?;
+        if is_group {
+            self.unsynced.end()?;
+        }
         for batch in &batches {
-            let (base_offset, leader_epoch) = (batch.header().base_offset, batch.header().leader_epoch);
-            self.log.append(&[Placed { batch, base_offset, leader_epoch }], now)?;
-            self.log.flush()?;
             self.snapshots.uncovered(batch.size_bytes());
             self.last_timestamp = self.last_timestamp.max(batch.header().max_timestamp);
         }
@@ -413,6 +430,7 @@ fn config(properties: &Properties) -> LogConfig {
 mod tests {
     use super::*;
     use milena_protocol::messages::metadata_records::{EndTransactionRecord, NoOpRecord};
+    use milena_storage::disk::crash_everywhere;
     use milena_storage::{Call, MemDisk, Survival};
 
     use super::super::worker::unless_full;
@@ -434,6 +452,50 @@ mod tests {
         let batch = batches(bytes).next().unwrap().unwrap();
         let timestamps = batch.records().unwrap().map(|record| record.unwrap().timestamp);
         assert!(timestamps.eq([Timestamp(5); 3]));
+    }
+
+    /// Batches of one record each, as a leader of epoch 1 sends them.
+    fn fetched(from: i64, count: i64) -> Bytes {
+        let batch = |offset| {
+            let mut builder = BatchBuilder::default();
+            push_record(&mut builder, &NoOpRecord {}.into(), Timestamp(1));
+            builder.base_offset(Offset(offset)).leader_epoch(LeaderEpoch(1)).build()
+        };
+        (from..from + count).flat_map(|offset| batch(offset).bytes().to_vec()).collect()
+    }
+
+    fn try_open(disk: &MemDisk) -> anyhow::Result<MetadataLog> {
+        let properties = Properties::default();
+        MetadataLog::open(Arc::new(disk.clone()), Path::new("/memory"), &properties, Timestamp(1))
+    }
+
+    #[test]
+    fn a_crash_among_many_batches_of_a_leader_leaves_those_that_were_flushed() {
+        let prepare = || {
+            let disk = MemDisk::new();
+            disk.create_dir_all(Path::new("/memory")).unwrap();
+            disk
+        };
+        let follow = |disk: &MemDisk, flushed: &mut i64| -> anyhow::Result<()> {
+            let mut log = try_open(disk)?;
+            for (from, count) in [(0, 1), (1, 7), (8, 1), (9, 5)] {
+                let named = log.append_fetched(fetched(from, count), LeaderEpoch(1), Timestamp(1))?;
+                assert_eq!(named, Some(Vec::new()));
+                *flushed = from + count;
+            }
+            assert_eq!(log.append_fetched(fetched(15, 1), LeaderEpoch(1), Timestamp(1))?, None, "a gap");
+            Ok(())
+        };
+        let scenario = |disk: &MemDisk| {
+            let mut flushed = 0;
+            let _ = follow(disk, &mut flushed);
+            flushed
+        };
+        crash_everywhere(prepare, scenario, |crash, flushed| {
+            let log = try_open(&crash.disk).unwrap();
+            let end = log.end().offset.0;
+            assert!((*flushed..=14).contains(&end), "step {} {:?}: {end}", crash.step, crash.survival);
+        });
     }
 
     #[test]

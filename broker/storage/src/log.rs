@@ -89,6 +89,8 @@ pub struct Opening {
     /// The owner never left more than one batch unsynced, and no gap between offsets: whole batches after a damaged one
     /// are then no trace of a crash, and opening fails instead of cutting them off.
     pub one_unsynced_batch: bool,
+    /// From here on the owner left more unsynced all the same, in one segment.
+    pub unsynced_from: Option<Offset>,
     /// Segments need not follow each other: the log was compacted, or copied from one that was. Without this, a gap after
     /// a segment that may have held unsynced bytes is taken for a loss, and what follows it is removed.
     pub may_have_gaps: bool,

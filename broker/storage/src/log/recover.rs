@@ -282,7 +282,8 @@ impl Recovery<'_> {
 
     /// Fails where damage cannot be what a crash left of the last batch.
     fn refuse_damage(&self, segment: &Segment, position: u64, reason: &str) -> Result<(), StorageError> {
-        if !self.opening.one_unsynced_batch {
+        let is_behind = self.opening.unsynced_from.is_some_and(|from| segment.end().offset >= from);
+        if !self.opening.one_unsynced_batch || is_behind {
             return Ok(());
         }
         match find_whole_batch(segment, position)? {
