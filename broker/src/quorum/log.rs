@@ -429,7 +429,7 @@ fn config(properties: &Properties) -> LogConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use milena_protocol::messages::metadata_records::{EndTransactionRecord, NoOpRecord};
+    use milena_protocol::messages::metadata_records::{ConfigRecord, EndTransactionRecord, NoOpRecord};
     use milena_storage::disk::crash_everywhere;
     use milena_storage::{Call, MemDisk, Survival};
 
@@ -454,11 +454,12 @@ mod tests {
         assert!(timestamps.eq([Timestamp(5); 3]));
     }
 
-    /// Batches of one record each, as a leader of epoch 1 sends them.
+    /// Batches of one record each, as a leader of epoch 1 sends them. Each is larger than a page.
     fn fetched(from: i64, count: i64) -> Bytes {
+        let record = ConfigRecord { value: Some("v".repeat(6000).into()), ..ConfigRecord::default() };
         let batch = |offset| {
             let mut builder = BatchBuilder::default();
-            push_record(&mut builder, &NoOpRecord {}.into(), Timestamp(1));
+            push_record(&mut builder, &record.clone().into(), Timestamp(1));
             builder.base_offset(Offset(offset)).leader_epoch(LeaderEpoch(1)).build()
         };
         (from..from + count).flat_map(|offset| batch(offset).bytes().to_vec()).collect()

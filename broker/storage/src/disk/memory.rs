@@ -1,8 +1,8 @@
 //! A disk in memory that knows what a crash may lose.
 //!
 //! Names (created, renamed, removed) are durable at once and in order, as on a journaling file system. Contents are
-//! durable when synced; until then each write and each change of length may be lost on its own, and the newest may be
-//! torn. [`MemDisk::crash`] yields the disk that a restarted machine finds. [`MemDisk::fail_after`] stops the disk at
+//! durable when synced; until then each write and each change of length may be lost on its own, a write may be torn, and
+//! of one over several pages any may be missing. [`MemDisk::crash`] yields the disk that a restarted machine finds. [`MemDisk::fail_after`] stops the disk at
 //! any step, so that a test can crash at every one of them.
 
 use std::collections::BTreeMap;
@@ -14,6 +14,9 @@ use bytes::Bytes;
 use milena_protocol::{Records, Timestamp};
 
 use super::{DirEntry, Disk, DiskFile, Open};
+
+/// What the page cache writes at a time.
+const PAGE_BYTES: usize = 4096;
 
 /// What is left of unsynced changes after a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +174,11 @@ impl Contents {
                             let torn = written[..coin.toss(written.len() as u64 + 1) as usize].to_vec();
                             apply(&mut bytes, &Change::Write { position: *position, bytes: torn });
                         }
+                        (2, Change::Write { position, bytes: written }) => {
+                            for page in pages(*position, written).filter(|_| coin.toss(2) == 0) {
+                                apply(&mut bytes, &page);
+                            }
+                        }
                         _ => apply(&mut bytes, change),
                     }
                 }
@@ -179,6 +187,16 @@ impl Contents {
         };
         Self { current: durable.clone(), durable, pending: Vec::new(), modified: self.modified }
     }
+}
+
+/// The parts of a write that go to the disk one by one, in any order.
+fn pages(position: usize, written: &[u8]) -> impl Iterator<Item = Change> {
+    let end = position + written.len();
+    let starts = std::iter::successors(Some(position), |start| Some((start / PAGE_BYTES + 1) * PAGE_BYTES));
+    starts.take_while(move |start| *start < end).map(move |start| {
+        let page_end = ((start / PAGE_BYTES + 1) * PAGE_BYTES).min(end);
+        Change::Write { position: start, bytes: written[start - position..page_end - position].to_vec() }
+    })
 }
 
 fn apply(bytes: &mut Vec<u8>, change: &Change) {
