@@ -320,6 +320,13 @@ fn committed_offsets_survive_their_coordinator_that_is_killed() {
             let answer = world.cluster.node(world.coordinator(-1)?).ask(8, &request).ok()?;
             (answer.topics[0].partitions[0].error_code == 0).then_some(())
         });
+        // The topic of offsets needs one replica in sync: alone, the coordinator would take what it knows with it.
+        eventually("offsets on every broker", PATIENCE, || {
+            let mut metadata =
+                world.cluster.node(world.brokers()[0]).metadata(&["__consumer_offsets"]).ok()?;
+            let partitions = metadata.topics.pop()?.partitions;
+            partitions.iter().all(|partition| partition.isr_nodes.len() == 3).then_some(())
+        });
         let coordinator = eventually("a coordinator", PATIENCE, || world.coordinator(-1));
         world.cluster.kill(coordinator);
         let found = eventually("the offset at another", PATIENCE, || offset(&world, coordinator));
