@@ -128,8 +128,8 @@ async fn serve(broker: &Arc<Broker>, bound: Vec<Bound>, clients: &Served) -> any
     if let Err(failure) = joined {
         return failure;
     }
-    server::accept(broker, bound, &clients.tasks, &clients.stop);
     tracing::info!(node_id = broker.node_id.0, cluster_id = %broker.cluster_id, "broker started");
+    server::accept(broker, bound, &clients.tasks, &clients.stop);
     broker.failed().await
 }
 
