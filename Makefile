@@ -60,8 +60,17 @@ test-broker: kafka binaries ## crashes and hostile bytes against a broker proces
 
 .PHONY: test-cluster
 test-cluster: kafka binaries ## clusters of several processes, and quorums shared with Apache Kafka
+	@tests/clients/install.sh
 	cargo test --locked -p milena-tests --test cluster -- --test-threads=2
 	cargo test --locked -p milena-tests --test quorum -- --test-threads=1
+	cargo test --locked -p milena-tests --test checker
+
+.PHONY: checker
+checker: kafka binaries ## faults on a cluster, and a verdict on the history of its clients: SEED=7 SECONDS=600 BROKERS=5
+	@tests/clients/install.sh
+	MILENA_CHECKER_SEED=$(or $(SEED),1) MILENA_CHECKER_SECONDS=$(or $(SECONDS),600) \
+		MILENA_CHECKER_BROKERS=$(or $(BROKERS),3) MILENA_CHECKER_RATE=$(or $(RATE),200) \
+		cargo test --locked -p milena-tests --test checker -- --nocapture
 
 .PHONY: differential
 differential: kafka binaries ## random requests to both brokers, answers compared: SEED=7 STEPS=20000

@@ -1,9 +1,12 @@
 // franz-go's part of the client tests; tests/clients/main.rs says what each phase must show. The crash tests use
-// write and read; spec, show and admin belong to tests/clients/breadth.rs, soak to tests/soak.
+// write and read; spec, show and admin belong to tests/clients/breadth.rs, soak to tests/soak, check
+// and audit to tests/checker.
 //
 // Usage: franz BOOTSTRAP TOPIC before|after|read|write COUNT [SPREAD]|pictures|member|spec|show TOPIC:COUNT...|admin
 //
 //	franz BOOTSTRAP SEED soak TOPIC:PARTITIONS[:keyed]...
+//	franz BOOTSTRAP TOPIC:PARTITIONS check FIRST PRODUCERS CONSUMERS RATE
+//	franz BOOTSTRAP TOPIC:PARTITIONS audit
 package main
 
 import (
@@ -39,6 +42,21 @@ type session struct {
 func main() {
 	if os.Args[3] == "soak" {
 		soak(os.Args[1], os.Args[2], parseTargets(os.Args[4:]))
+		return
+	}
+	if os.Args[3] == "check" || os.Args[3] == "audit" {
+		target := parseTargets(os.Args[2:3])[0]
+		if os.Args[3] == "audit" {
+			audited(os.Args[1], target)
+			return
+		}
+		var numbers []int
+		for _, text := range os.Args[4:8] {
+			number, err := strconv.Atoi(text)
+			check(err)
+			numbers = append(numbers, number)
+		}
+		checked(os.Args[1], numbers[0], numbers[1], numbers[2], numbers[3], target)
 		return
 	}
 	deadline, cancel := context.WithTimeout(context.Background(), 90*time.Second)

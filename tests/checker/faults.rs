@@ -1,0 +1,224 @@
+//! What is done to a cluster. Processes are killed and machines are not: whatever dies, nothing acknowledged may be lost.
+//!
+//! A round moves replicas or leaders, or not, does some faults one after the other, each for a moment, and heals all of
+//! them. A node is up, down or paused; a fault chooses among those that are up and may find none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+use std::time::Duration;
+
+use milena_protocol::messages::alter_partition_reassignments::{ReassignablePartition, ReassignableTopic};
+use milena_protocol::messages::elect_leaders::TopicPartitions;
+use milena_protocol::messages::{AlterPartitionReassignmentsRequest, ElectLeadersRequest};
+use milena_tests::{Dice, TestCluster};
+
+/// The longest time between two faults of a round.
+const DWELL_MS_MAX: usize = 4000;
+/// Replicas of every partition.
+pub(crate) const REPLICAS: usize = 3;
+const TIMEOUT_MS: i32 = 20_000;
+const PREFERRED: i8 = 0;
+
+/// See the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fault {
+    Kill,
+    KillActiveController,
+    /// All that are up but one.
+    KillAllButOne,
+    KillAll,
+    Stop,
+    StopAll,
+    Pause,
+    PauseActiveController,
+    /// The order of the replicas changes, and the first ones become leaders.
+    MoveLeaders,
+    /// Replicas go to other brokers.
+    Reassign,
+}
+
+/// What leaves more nodes up comes more often: a round goes on with those.
+const PROCESS_FAULTS: [(usize, Fault); 8] = [
+    (25, Fault::Kill),
+    (20, Fault::KillActiveController),
+    (10, Fault::KillAllButOne),
+    (5, Fault::KillAll),
+    (10, Fault::Stop),
+    (5, Fault::StopAll),
+    (15, Fault::Pause),
+    (10, Fault::PauseActiveController),
+];
+
+/// A cluster under faults.
+#[derive(Debug)]
+pub(crate) struct Chaos {
+    pub(crate) cluster: TestCluster,
+    topic: (&'static str, u32),
+    down: BTreeSet<i32>,
+    paused: BTreeSet<i32>,
+    done: BTreeMap<Fault, usize>,
+}
+
+impl Chaos {
+    pub(crate) fn new(cluster: TestCluster, topic: (&'static str, u32)) -> Self {
+        let (down, paused, done) = Default::default();
+        Self { cluster, topic, down, paused, done }
+    }
+
+    /// Whether all nodes were stopped in order at once.
+    pub(crate) fn has_stopped_all(&self) -> bool {
+        self.done.get(&Fault::StopAll).is_some_and(|count| *count > 0)
+    }
+
+    /// How often each fault was done.
+    pub(crate) fn done(&self) -> &BTreeMap<Fault, usize> {
+        &self.done
+    }
+
+    /// Does what the dice say, and heals it.
+    pub(crate) fn round(&mut self, dice: &mut Dice) {
+        if dice.percent(40) {
+            let fault = dice.of(&[Fault::MoveLeaders, Fault::Reassign]);
+            let is_done = self.reassign(fault, dice);
+            self.count(fault, is_done);
+        }
+        for _ in 0..=dice.below(3) {
+            let fault = weighed(dice);
+            let hit = self.hit(fault, dice);
+            eprintln!("{fault:?} of {hit:?}");
+            self.count(fault, !hit.is_empty());
+            dwell(dice);
+        }
+        self.heal(dice);
+    }
+
+    fn count(&mut self, fault: Fault, is_done: bool) {
+        *self.done.entry(fault).or_default() += usize::from(is_done);
+    }
+
+    /// The nodes that are up.
+    fn up(&self) -> Vec<i32> {
+        let ids = self.cluster.nodes().iter().map(milena_tests::Node::id);
+        ids.filter(|id| !self.down.contains(id) && !self.paused.contains(id)).collect()
+    }
+
+    /// Does a fault to a process, or several, and yields which.
+    fn hit(&mut self, fault: Fault, dice: &mut Dice) -> Vec<i32> {
+        let up = self.up();
+        if up.is_empty() {
+            return Vec::new();
+        }
+        let one = vec![dice.of(&up)];
+        let nodes = match fault {
+            Fault::KillAll | Fault::StopAll => up,
+            Fault::KillAllButOne => up.into_iter().filter(|id| !one.contains(id)).collect(),
+            Fault::KillActiveController | Fault::PauseActiveController => self.active(&up),
+            _ => one,
+        };
+        match fault {
+            // Without the others it would wait for them.
+            Fault::Stop | Fault::StopAll if !self.is_whole() => return Vec::new(),
+            Fault::Stop => nodes.iter().for_each(|id| self.cluster.stop(*id)),
+            Fault::StopAll => self.cluster.stop_all(),
+            Fault::Pause | Fault::PauseActiveController => {
+                nodes.iter().for_each(|id| self.signal(*id, "STOP"));
+                self.paused.extend(&nodes);
+                return nodes;
+            }
+            _ => nodes.iter().for_each(|id| self.cluster.kill(*id)),
+        }
+        self.down.extend(&nodes);
+        nodes
+    }
+
+    fn is_whole(&self) -> bool {
+        self.down.is_empty() && self.paused.is_empty()
+    }
+
+    /// The active controller, if enough nodes are up to have one.
+    fn active(&self, up: &[i32]) -> Vec<i32> {
+        if up.len() * 2 <= self.cluster.nodes().len() {
+            return Vec::new();
+        }
+        let known = up.iter().filter_map(|id| self.cluster.node(*id).controller().ok().flatten());
+        known.filter(|id| up.contains(id)).take(1).collect()
+    }
+
+    fn signal(&self, id: i32, name: &str) {
+        self.cluster.node(id).process().expect("a process that runs").signal(name);
+    }
+
+    /// Brings back every node, in any order, and waits until they know each other.
+    pub(crate) fn heal(&mut self, dice: &mut Dice) {
+        for id in std::mem::take(&mut self.paused) {
+            self.signal(id, "CONT");
+        }
+        let mut down: Vec<_> = std::mem::take(&mut self.down).into_iter().collect();
+        while !down.is_empty() {
+            let id = down.swap_remove(dice.below(down.len()));
+            self.cluster.launch(id).unwrap();
+            if dice.percent(30) {
+                dwell(dice);
+            }
+        }
+        self.cluster.await_all();
+    }
+
+    /// Gives every partition other replicas, or the same in another order; false where the cluster refused.
+    fn reassign(&self, fault: Fault, dice: &mut Dice) -> bool {
+        let (name, partitions) = self.topic;
+        let up = self.up();
+        let node = self.cluster.node(dice.of(&up));
+        let Ok(metadata) = node.metadata(&[name]) else { return false };
+        let known = metadata.topics.into_iter().flat_map(|topic| topic.partitions);
+        let wanted = known.map(|partition| {
+            let mut replicas = match fault {
+                Fault::MoveLeaders => partition.replica_nodes,
+                _ => up.clone(),
+            };
+            shuffle(&mut replicas, dice);
+            replicas.truncate(REPLICAS);
+            ReassignablePartition { partition_index: partition.partition_index, replicas: Some(replicas) }
+        });
+        let topics = vec![ReassignableTopic { name: name.into(), partitions: wanted.collect() }];
+        let request =
+            AlterPartitionReassignmentsRequest { timeout_ms: TIMEOUT_MS, topics, ..Default::default() };
+        let answer = node.ask(0, &request);
+        eprintln!("{fault:?}: {:?}", answer.as_ref().map(|answer| answer.error_code));
+        let is_done = answer.is_ok_and(|answer| answer.error_code == 0);
+        if fault == Fault::MoveLeaders && is_done {
+            let partitions = (0..partitions as i32).collect();
+            let topic = TopicPartitions { topic: name.into(), partitions };
+            let request = ElectLeadersRequest {
+                election_type: PREFERRED,
+                topic_partitions: Some(vec![topic]),
+                timeout_ms: TIMEOUT_MS,
+            };
+            return node.ask(2, &request).is_ok_and(|answer| answer.error_code == 0);
+        }
+        is_done
+    }
+}
+
+fn weighed(dice: &mut Dice) -> Fault {
+    let mut left = dice.below(PROCESS_FAULTS.iter().map(|(weight, _)| weight).sum());
+    for (weight, fault) in PROCESS_FAULTS {
+        match left.checked_sub(weight) {
+            Some(rest) => left = rest,
+            None => return fault,
+        }
+    }
+    unreachable!("less than the sum of the weights")
+}
+
+fn shuffle(nodes: &mut [i32], dice: &mut Dice) {
+    for last in (1..nodes.len()).rev() {
+        nodes.swap(last, dice.below(last + 1));
+    }
+}
+
+/// A moment is nothing that a condition could be waited for.
+fn dwell(dice: &mut Dice) {
+    let longest = dice.of(&[1, DWELL_MS_MAX / 10, DWELL_MS_MAX]);
+    thread::sleep(Duration::from_millis(dice.below(longest) as u64));
+}

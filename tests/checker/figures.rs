@@ -1,0 +1,77 @@
+//! How much a run did and found, in numbers.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::faults::Fault;
+use crate::history::{AUDITOR, Event};
+use crate::verdict::Anomaly;
+
+/// Counts of a history.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    sent: usize,
+    acknowledged: usize,
+    failed: usize,
+    polled: usize,
+    audited: usize,
+    producers: usize,
+    consumers: usize,
+}
+
+impl Figures {
+    pub(crate) fn of(history: &[Event]) -> Self {
+        let mut figures = Self::default();
+        let (mut producers, mut consumers) = (HashSet::new(), HashSet::new());
+        for event in history {
+            match *event {
+                Event::Sent { record, .. } => {
+                    figures.sent += 1;
+                    producers.insert(record.writer);
+                }
+                Event::Acknowledged { .. } => figures.acknowledged += 1,
+                Event::Failed { .. } => figures.failed += 1,
+                Event::Polled { reader: AUDITOR, .. } => figures.audited += 1,
+                Event::Polled { .. } => figures.polled += 1,
+                Event::Began { reader, .. } => {
+                    consumers.insert(reader);
+                }
+            }
+        }
+        (figures.producers, figures.consumers) = (producers.len(), consumers.len());
+        figures
+    }
+
+    /// Records that a producer gave up.
+    pub(crate) fn failed(&self) -> usize {
+        self.failed
+    }
+
+    /// Records of which a producer was told nothing.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.sent - self.acknowledged - self.failed
+    }
+
+    pub(crate) fn print(&self, faults: &BTreeMap<Fault, usize>, anomalies: &BTreeSet<Anomaly>) {
+        for (fault, count) in faults {
+            eprintln!("{count:>9}  {fault:?}");
+        }
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        anomalies.iter().for_each(|anomaly| *kinds.entry(anomaly.kind()).or_default() += 1);
+        let rows = [
+            ("faults", faults.values().sum()),
+            ("producers", self.producers),
+            ("consumers, the audit among them", self.consumers),
+            ("records sent", self.sent),
+            ("acknowledged", self.acknowledged),
+            ("failed", self.failed),
+            ("without an answer", self.unanswered()),
+            ("records polled", self.polled),
+            ("records in the log", self.audited),
+            ("operations", self.sent + self.polled + self.audited),
+            ("anomalies", anomalies.len()),
+        ];
+        for (what, count) in rows.into_iter().chain(kinds) {
+            eprintln!("{count:>9}  {what}");
+        }
+    }
+}

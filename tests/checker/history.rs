@@ -1,0 +1,96 @@
+//! What clients invoked, and what they were answered: one event a line, as the client programs print them.
+//!
+//! | line                             | event |
+//! |----------------------------------|-------|
+//! | `S writer number partition`      | a record is handed to a producer |
+//! | `A writer number partition offset` | it is acknowledged; a negative offset is unknown |
+//! | `F writer number partition`      | the producer gave up: it may be stored or not |
+//! | `B reader partition offset`      | a consumer reads a partition from here on |
+//! | `R reader partition offset writer number` | it was handed this record; `0 0` is none that anybody sent |
+//!
+//! A record is known by its writer, a producer of its own, and its number there, which ascends. Events of one client are
+//! in its order; those of two clients are in none.
+
+use std::fmt::{self, Display};
+
+/// The reader that reads every partition from its start to its end when nothing is written any more.
+pub(crate) const AUDITOR: u32 = 0;
+
+/// Which record of which producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Record {
+    pub(crate) writer: u32,
+    pub(crate) number: u64,
+}
+
+/// A partition and an offset in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    pub(crate) partition: u32,
+    pub(crate) offset: i64,
+}
+
+/// See the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    Sent { record: Record, partition: u32 },
+    Acknowledged { record: Record, place: Place },
+    Failed { record: Record },
+    Began { reader: u32, place: Place },
+    Polled { reader: u32, place: Place, record: Record },
+}
+
+impl Event {
+    /// Reads a line; `None` for one that no client program prints.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        let (kind, rest) = line.split_once(' ')?;
+        let numbers: Option<Vec<i64>> = rest.split(' ').map(|field| field.parse().ok()).collect();
+        let record = |writer: i64, number: i64| {
+            Some(Record { writer: writer.try_into().ok()?, number: number.try_into().ok()? })
+        };
+        let place = |partition: i64, offset| Some(Place { partition: partition.try_into().ok()?, offset });
+        Some(match (kind, numbers?.as_slice()) {
+            ("S", &[writer, number, partition]) => {
+                Self::Sent { record: record(writer, number)?, partition: partition.try_into().ok()? }
+            }
+            ("A", &[writer, number, partition, offset]) => {
+                Self::Acknowledged { record: record(writer, number)?, place: place(partition, offset)? }
+            }
+            ("F", &[writer, number, _]) => Self::Failed { record: record(writer, number)? },
+            ("B", &[reader, partition, offset]) => {
+                Self::Began { reader: reader.try_into().ok()?, place: place(partition, offset)? }
+            }
+            ("R", &[reader, partition, offset, writer, number]) => Self::Polled {
+                reader: reader.try_into().ok()?,
+                place: place(partition, offset)?,
+                record: record(writer, number)?,
+            },
+            _ => return None,
+        })
+    }
+}
+
+impl Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "record {} of writer {}", self.number, self.writer)
+    }
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "offset {} of partition {}", self.offset, self.partition)
+    }
+}
+
+#[test]
+fn lines_of_clients_are_events() {
+    let (record, place) = (Record { writer: 3, number: 17 }, Place { partition: 2, offset: 40 });
+    assert_eq!(Event::parse("S 3 17 2"), Some(Event::Sent { record, partition: 2 }));
+    assert_eq!(Event::parse("A 3 17 2 40"), Some(Event::Acknowledged { record, place }));
+    assert_eq!(Event::parse("F 3 17 2"), Some(Event::Failed { record }));
+    assert_eq!(Event::parse("B 9 2 40"), Some(Event::Began { reader: 9, place }));
+    assert_eq!(Event::parse("R 9 2 40 3 17"), Some(Event::Polled { reader: 9, place, record }));
+    for strange in ["", "S", "S 3 17", "R 9 2 40 3 x", "S -3 17 2", "Z 1 2 3", "S 3 17 2 "] {
+        assert_eq!(Event::parse(strange), None, "{strange}");
+    }
+}

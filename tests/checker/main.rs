@@ -1,0 +1,126 @@
+//! Nothing acknowledged is lost, whatever is done to the processes of a cluster; a history says so, not a hope.
+//!
+//! `make checker SEED=7 SECONDS=600 BROKERS=5`. Producers and consumers of real clients (`clients`) write and read with
+//! their defaults, idempotent and with acks of all, while nodes are killed, stopped and paused and leaders and replicas
+//! move (`faults`). What they invoked and were answered is a history (`history`); at the end the whole log is read, and
+//! `verdict` decides from these alone. The seed decides the faults; how they meet the requests is up to the machine.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::str::FromStr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clients::{Clients, Scene};
+use faults::{Chaos, REPLICAS};
+use figures::Figures;
+use history::Event;
+use milena_protocol::messages::CreateTopicsRequest;
+use milena_protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig};
+use milena_tests::{Dice, TestCluster, eventually};
+
+mod clients;
+mod faults;
+mod figures;
+mod history;
+mod verdict;
+
+/// How long any step may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+const TOPIC: (&str, u32) = ("checked", 6);
+const CONFIGS: [(&str, &str); 3] =
+    [("min.insync.replicas", "2"), ("segment.bytes", "1048576"), ("retention.ms", "-1")];
+/// Records that every program must get acknowledged after a round before the next one begins.
+const PROGRESS: u64 = 50;
+/// Anomalies that are printed.
+const SHOWN_MAX: usize = 30;
+
+/// How a run is repeated; said when it fails.
+#[derive(Debug)]
+struct Plan {
+    seed: u64,
+    seconds: u64,
+    brokers: usize,
+    rate: u32,
+}
+
+impl Drop for Plan {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let Self { seed, seconds, brokers, rate } = self;
+            eprintln!("again: make checker SEED={seed} SECONDS={seconds} BROKERS={brokers} RATE={rate}");
+        }
+    }
+}
+
+#[test]
+fn acknowledged_records_outlive_every_fault() {
+    let plan = Plan {
+        seed: setting("SEED", 1),
+        seconds: setting("SECONDS", 20),
+        brokers: setting("BROKERS", 3),
+        rate: setting("RATE", 200),
+    };
+    let cluster = TestCluster::start(plan.brokers, &[]).unwrap();
+    create(&cluster);
+    let bootstrap = cluster.bootstrap();
+    let folder = cluster.node(1).folder().parent().unwrap().to_owned();
+    let (topic, partitions) = TOPIC;
+    let scene = Scene { bootstrap: &bootstrap, topic, partitions, rate: plan.rate, folder: &folder };
+    let mut clients = Clients::start_all(scene);
+    let mut chaos = Chaos::new(cluster, TOPIC);
+    let started = Instant::now();
+    for step in 0.. {
+        await_progress(&mut clients);
+        if started.elapsed() >= Duration::from_secs(plan.seconds) {
+            break;
+        }
+        eprintln!("round {step} at {:?}", started.elapsed());
+        chaos.round(&mut Dice::new(plan.seed, step));
+    }
+    clients.iter().for_each(Clients::ask_to_end);
+    let mut history: Vec<Event> = clients.into_iter().flat_map(Clients::history).collect();
+    history.extend(Clients::audit(scene).history());
+    let anomalies = verdict::judge(&history);
+    let figures = Figures::of(&history);
+    eprintln!("seed {}, {} brokers, {:?}", plan.seed, plan.brokers, started.elapsed());
+    figures.print(chaos.done(), &anomalies);
+    anomalies.iter().take(SHOWN_MAX).for_each(|anomaly| eprintln!("{anomaly:?}"));
+    assert!(anomalies.is_empty(), "{} anomalies", anomalies.len());
+    assert_eq!(figures.unanswered(), 0, "records without an answer");
+    // A producer snapshot, in Kafka's bytes, holds one batch of each producer: where all nodes stopped in order, the
+    // retry of an older one is refused, and franz-go gives up. Else nobody has a reason to.
+    assert!(figures.failed() == 0 || chaos.has_stopped_all(), "{} records given up", figures.failed());
+}
+
+fn await_progress(clients: &mut [Clients]) {
+    for clients in clients {
+        let before = clients.acknowledged();
+        eventually("records that are acknowledged after the faults", PATIENCE, || {
+            (clients.acknowledged() >= before + PROGRESS).then_some(())
+        });
+    }
+}
+
+fn create(cluster: &TestCluster) {
+    let config = |(name, value): &(&str, &str)| CreatableTopicConfig {
+        name: (*name).into(),
+        value: Some((*value).into()),
+    };
+    let (name, partitions) = TOPIC;
+    let topic = CreatableTopic {
+        name: name.into(),
+        num_partitions: partitions as i32,
+        replication_factor: REPLICAS as i16,
+        configs: CONFIGS.iter().map(config).collect(),
+        ..Default::default()
+    };
+    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 60_000, validate_only: false };
+    let answer = cluster.node(1).ask(7, &request).unwrap();
+    assert_eq!(answer.topics[0].error_code, 0, "{answer:?}");
+}
+
+fn setting<T: FromStr>(name: &str, otherwise: T) -> T {
+    let value = std::env::var(format!("MILENA_CHECKER_{name}")).ok();
+    value.and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+}
