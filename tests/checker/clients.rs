@@ -59,10 +59,11 @@ impl Clients {
             .into()
     }
 
-    /// Starts to read all partitions from their start to their end.
-    pub(crate) fn audit(scene: Scene<'_>) -> Self {
+    /// Starts to read all partitions from their start to their end as `reader`.
+    pub(crate) fn audit(scene: Scene<'_>, reader: u32) -> Self {
         let mut command = franz();
-        command.args([scene.bootstrap, &format!("{}:{}", scene.topic, scene.partitions), "audit"]);
+        let target = format!("{}:{}", scene.topic, scene.partitions);
+        command.args([scene.bootstrap, &target, "audit", &reader.to_string()]);
         Self::start("audit", command, scene.folder)
     }
 

@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use milena_protocol::messages::alter_partition_reassignments::{ReassignablePartition, ReassignableTopic};
 use milena_protocol::messages::elect_leaders::TopicPartitions;
+use milena_protocol::messages::metadata::MetadataResponsePartition;
 use milena_protocol::messages::{AlterPartitionReassignmentsRequest, ElectLeadersRequest};
-use milena_tests::{Dice, TestCluster};
+use milena_tests::{Dice, Node, TestCluster, eventually};
 
-/// The longest time between two faults of a round.
-const DWELL_MS_MAX: usize = 4000;
+use crate::PATIENCE;
+
+/// The longest times between two faults of a round. The last one is longer than the session of a broker.
+const DWELL_MS_MAX: [usize; 6] = [1, 400, 400, 4000, 4000, 12_000];
 /// Replicas of every partition.
 pub(crate) const REPLICAS: usize = 3;
 const TIMEOUT_MS: i32 = 20_000;
@@ -98,7 +101,7 @@ impl Chaos {
 
     /// The nodes that are up.
     fn up(&self) -> Vec<i32> {
-        let ids = self.cluster.nodes().iter().map(milena_tests::Node::id);
+        let ids = self.cluster.nodes().iter().map(Node::id);
         ids.filter(|id| !self.down.contains(id) && !self.paused.contains(id)).collect()
     }
 
@@ -166,38 +169,73 @@ impl Chaos {
 
     /// Gives every partition other replicas, or the same in another order; false where the cluster refused.
     fn reassign(&self, fault: Fault, dice: &mut Dice) -> bool {
-        let (name, partitions) = self.topic;
         let up = self.up();
         let node = self.cluster.node(dice.of(&up));
-        let Ok(metadata) = node.metadata(&[name]) else { return false };
-        let known = metadata.topics.into_iter().flat_map(|topic| topic.partitions);
-        let wanted = known.map(|partition| {
-            let mut replicas = match fault {
-                Fault::MoveLeaders => partition.replica_nodes,
-                _ => up.clone(),
-            };
+        let choose = |mut replicas: Vec<i32>| {
+            if fault == Fault::Reassign {
+                replicas.clone_from(&up);
+            }
             shuffle(&mut replicas, dice);
             replicas.truncate(REPLICAS);
-            ReassignablePartition { partition_index: partition.partition_index, replicas: Some(replicas) }
+            replicas
+        };
+        let is_done = self.assign(node, choose).is_some();
+        eprintln!("{fault:?}: {is_done}");
+        is_done && (fault == Fault::Reassign || self.elect(node))
+    }
+
+    /// Makes a node the leader of every partition that it has, once it may be. The cluster must be whole.
+    pub(crate) fn lead(&self, id: i32) {
+        let node = self.cluster.node(id);
+        eventually("the end of all reassignments", PATIENCE, || {
+            self.assign(node, |replicas| first(id, replicas))
         });
-        let topics = vec![ReassignableTopic { name: name.into(), partitions: wanted.collect() }];
+        eventually("a leader of all its partitions", PATIENCE, || {
+            self.elect(node);
+            let is_led = |partition: &MetadataResponsePartition| {
+                partition.leader_id == id || !partition.replica_nodes.contains(&id)
+            };
+            self.partitions(node)?.iter().all(is_led).then_some(())
+        });
+    }
+
+    fn partitions(&self, node: &Node) -> Option<Vec<MetadataResponsePartition>> {
+        let mut metadata = node.metadata(&[self.topic.0]).ok()?;
+        Some(metadata.topics.pop()?.partitions)
+    }
+
+    /// Chooses the replicas of every partition anew, from those that it has.
+    fn assign(&self, node: &Node, mut choose: impl FnMut(Vec<i32>) -> Vec<i32>) -> Option<()> {
+        let wanted = self.partitions(node)?.into_iter().map(|partition| ReassignablePartition {
+            partition_index: partition.partition_index,
+            replicas: Some(choose(partition.replica_nodes)),
+        });
+        let topic = ReassignableTopic { name: self.topic.0.into(), partitions: wanted.collect() };
+        let topics = vec![topic];
         let request =
             AlterPartitionReassignmentsRequest { timeout_ms: TIMEOUT_MS, topics, ..Default::default() };
-        let answer = node.ask(0, &request);
-        eprintln!("{fault:?}: {:?}", answer.as_ref().map(|answer| answer.error_code));
-        let is_done = answer.is_ok_and(|answer| answer.error_code == 0);
-        if fault == Fault::MoveLeaders && is_done {
-            let partitions = (0..partitions as i32).collect();
-            let topic = TopicPartitions { topic: name.into(), partitions };
-            let request = ElectLeadersRequest {
-                election_type: PREFERRED,
-                topic_partitions: Some(vec![topic]),
-                timeout_ms: TIMEOUT_MS,
-            };
-            return node.ask(2, &request).is_ok_and(|answer| answer.error_code == 0);
-        }
-        is_done
+        let answer = node.ask(0, &request).ok()?;
+        let mut refusals = answer.responses.iter().flat_map(|topic| &topic.partitions);
+        (answer.error_code == 0 && refusals.all(|partition| partition.error_code == 0)).then_some(())
     }
+
+    /// Lets the first replicas lead; false where the cluster refused.
+    fn elect(&self, node: &Node) -> bool {
+        let (name, partitions) = self.topic;
+        let topic = TopicPartitions { topic: name.into(), partitions: (0..partitions as i32).collect() };
+        let request = ElectLeadersRequest {
+            election_type: PREFERRED,
+            topic_partitions: Some(vec![topic]),
+            timeout_ms: TIMEOUT_MS,
+        };
+        node.ask(2, &request).is_ok_and(|answer| answer.error_code == 0)
+    }
+}
+
+/// The same replicas with `id` before the others, if it is one.
+fn first(id: i32, mut replicas: Vec<i32>) -> Vec<i32> {
+    replicas.sort_by_key(|replica| *replica != id);
+    replicas
 }
 
 fn weighed(dice: &mut Dice) -> Fault {
@@ -219,6 +257,6 @@ fn shuffle(nodes: &mut [i32], dice: &mut Dice) {
 
 /// A moment is nothing that a condition could be waited for.
 fn dwell(dice: &mut Dice) {
-    let longest = dice.of(&[1, DWELL_MS_MAX / 10, DWELL_MS_MAX]);
+    let longest = dice.of(&DWELL_MS_MAX);
     thread::sleep(Duration::from_millis(dice.below(longest) as u64));
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::faults::Fault;
-use crate::history::{AUDITOR, Event};
+use crate::history::{AUDITORS, Event};
 use crate::verdict::Anomaly;
 
 /// Counts of a history.
@@ -30,7 +30,7 @@ impl Figures {
                 }
                 Event::Acknowledged { .. } => figures.acknowledged += 1,
                 Event::Failed { .. } => figures.failed += 1,
-                Event::Polled { reader: AUDITOR, .. } => figures.audited += 1,
+                Event::Polled { reader, .. } if reader < AUDITORS => figures.audited += 1,
                 Event::Polled { .. } => figures.polled += 1,
                 Event::Began { reader, .. } => {
                     consumers.insert(reader);
@@ -60,13 +60,13 @@ impl Figures {
         let rows = [
             ("faults", faults.values().sum()),
             ("producers", self.producers),
-            ("consumers, the audit among them", self.consumers),
+            ("consumers, the audits among them", self.consumers),
             ("records sent", self.sent),
             ("acknowledged", self.acknowledged),
             ("failed", self.failed),
             ("without an answer", self.unanswered()),
             ("records polled", self.polled),
-            ("records in the log", self.audited),
+            ("records audited", self.audited),
             ("operations", self.sent + self.polled + self.audited),
             ("anomalies", anomalies.len()),
         ];

@@ -13,8 +13,8 @@
 
 use std::fmt::{self, Display};
 
-/// The reader that reads every partition from its start to its end when nothing is written any more.
-pub(crate) const AUDITOR: u32 = 0;
+/// Readers below read every partition from its start to its end when nothing is written any more, each from other leaders.
+pub(crate) const AUDITORS: u32 = 10;
 
 /// Which record of which producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,8 +2,8 @@
 //!
 //! `make checker SEED=7 SECONDS=600 BROKERS=5`. Producers and consumers of real clients (`clients`) write and read with
 //! their defaults, idempotent and with acks of all, while nodes are killed, stopped and paused and leaders and replicas
-//! move (`faults`). What they invoked and were answered is a history (`history`); at the end the whole log is read, and
-//! `verdict` decides from these alone. The seed decides the faults; how they meet the requests is up to the machine.
+//! move (`faults`). What they invoked and were answered is a history (`history`); at the end the whole log is read once from
+//! every replica, and `verdict` decides from these alone. The seed decides the faults; how they meet the requests is up to the machine.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -80,7 +80,10 @@ fn acknowledged_records_outlive_every_fault() {
     }
     clients.iter().for_each(Clients::ask_to_end);
     let mut history: Vec<Event> = clients.into_iter().flat_map(Clients::history).collect();
-    history.extend(Clients::audit(scene).history());
+    for node in 1..=plan.brokers as i32 {
+        chaos.lead(node);
+        history.extend(Clients::audit(scene, node as u32 - 1).history());
+    }
     let anomalies = verdict::judge(&history);
     let figures = Figures::of(&history);
     eprintln!("seed {}, {} brokers, {:?}", plan.seed, plan.brokers, started.elapsed());

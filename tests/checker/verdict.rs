@@ -1,12 +1,12 @@
 //! Decides from a history alone what the cluster did wrong. Pure: events in, anomalies out.
 //!
 //! It holds for topics that nobody deletes from, with idempotent producers and without transactions: their offsets have no
-//! holes, and every record that is there once is there at the end. The history must end with an audit: [`AUDITOR`] has
-//! read every partition from its first offset to its end after the last answer to a producer.
+//! holes, and every record that is there once is there at the end. The history must end with audits: each of some readers
+//! below [`AUDITORS`] has read every partition from its first offset to its end after the last answer to a producer.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::history::{AUDITOR, Event, Place, Record};
+use crate::history::{AUDITORS, Event, Place, Record};
 
 /// What must not be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,21 +49,31 @@ impl Anomaly {
 pub(crate) fn judge(history: &[Event]) -> BTreeSet<Anomaly> {
     let mut anomalies = of_places(history);
     anomalies.extend(of_readers(history));
-    let log = audited(history);
-    anomalies.extend(of_losses(history, &log));
-    anomalies.extend(of_order(&log));
+    for log in audited(history).values() {
+        anomalies.extend(of_losses(history, log));
+        anomalies.extend(of_order(log));
+    }
     anomalies
 }
 
-/// The log as it is at the end.
+/// The log as an audit found it.
 type Log = BTreeMap<Place, Record>;
 
-fn audited(history: &[Event]) -> Log {
-    let polled = history.iter().filter_map(|event| match *event {
-        Event::Polled { reader: AUDITOR, place, record } => Some((place, record)),
-        _ => None,
-    });
-    polled.collect()
+/// What each auditor found; the first one is always among them, so that a history without an audit has lost all.
+fn audited(history: &[Event]) -> BTreeMap<u32, Log> {
+    let mut logs = BTreeMap::from([(0, Log::new())]);
+    for event in history {
+        match *event {
+            Event::Began { reader, .. } if reader < AUDITORS => {
+                logs.entry(reader).or_default();
+            }
+            Event::Polled { reader, place, record } if reader < AUDITORS => {
+                logs.entry(reader).or_default().insert(place, record);
+            }
+            _ => {}
+        }
+    }
+    logs
 }
 
 /// Where each record was, by every answer: once, where it was sent to, and alone at its offset.
@@ -212,6 +222,13 @@ mod tests {
         assert_eq!(lost, [Anomaly::LostWrite { record: record(1, 2), place: Some(place(0, 1)) }]);
         let lost = judged(&with(&["A 1 1 0 -1"]), &[]);
         assert_eq!(lost, [Anomaly::LostWrite { record: record(1, 1), place: None }]);
+    }
+
+    #[test]
+    fn record_that_one_replica_lacks_is_a_lost_write() {
+        let lost = judged(&with(&["A 1 1 0 0", "B 1 0 0"]), &["0 0 1 1"]);
+        assert_eq!(kinds(&lost), ["lost write"]);
+        assert_eq!(judged(&with(&["A 1 1 0 0", "B 1 0 0", "R 1 0 0 1 1"]), &["0 0 1 1"]), []);
     }
 
     #[test]

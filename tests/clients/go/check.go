@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -66,8 +67,8 @@ func checked(bootstrap string, first, producers, consumers, rate int, target tar
 	h.flush()
 }
 
-// Reads every partition from its start to where it ends now, as the reader 0.
-func audited(bootstrap string, target target) {
+// Reads every partition from its start to where it ends now.
+func audited(bootstrap string, reader int, target target) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(bootstrap, ",")...))
 	check(err)
 	defer client.Close()
@@ -84,22 +85,30 @@ func audited(bootstrap string, target target) {
 	})
 	expect(len(ends[target.name]) == target.partitions, "the end of every partition")
 	h := newHistory()
-	h.read(deadline, bootstrap, 0, target, open)
+	h.read(deadline, bootstrap, reader, target, open)
 	h.flush()
 	check(deadline.Err())
 }
 
+// Writes as one producer after the other: one that gave a record up writes no more, and the next has a number of its own.
 func (h *history) write(running context.Context, bootstrap string, writer, rate int, target target) {
+	for ; running.Err() == nil; writer += 10 {
+		h.writeUntilFailure(running, bootstrap, writer, rate, target)
+	}
+}
+
+func (h *history) writeUntilFailure(running context.Context, bootstrap string, writer, rate int, target target) {
 	codecs := []kgo.CompressionCodec{kgo.NoCompression(), kgo.Lz4Compression(), kgo.ZstdCompression()}
-	producer, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(bootstrap, ",")...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchCompression(codecs[writer%len(codecs)]), kgo.UnknownTopicRetries(-1),
-		kgo.StopProducerOnDataLossDetected())
+	producer, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(bootstrap, ",")...),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(codecs[writer%len(codecs)]),
+		kgo.UnknownTopicRetries(-1), kgo.StopProducerOnDataLossDetected())
 	check(err)
 	defer producer.Close()
 	random := rand.New(rand.NewSource(int64(writer)))
+	var failed atomic.Bool
 	number := 0
 	// A part of the records of a second at a time.
-	for tick := time.Tick(20 * time.Millisecond); running.Err() == nil; <-tick {
+	for tick := time.Tick(20 * time.Millisecond); running.Err() == nil && !failed.Load(); <-tick {
 		for range 1 + random.Intn(1+rate/25) {
 			number++
 			one, partition := number, int32(random.Intn(target.partitions))
@@ -110,6 +119,7 @@ func (h *history) write(running context.Context, bootstrap string, writer, rate 
 				if err != nil {
 					fmt.Fprintf(os.Stderr, "record %d of writer %d to partition %d: %v\n", one, writer, partition, err)
 					h.note("F %d %d %d\n", writer, one, partition)
+					failed.Store(true)
 					return
 				}
 				h.note("A %d %d %d %d\n", writer, one, partition, record.Offset)

@@ -6,7 +6,7 @@
 //
 //	franz BOOTSTRAP SEED soak TOPIC:PARTITIONS[:keyed]...
 //	franz BOOTSTRAP TOPIC:PARTITIONS check FIRST PRODUCERS CONSUMERS RATE
-//	franz BOOTSTRAP TOPIC:PARTITIONS audit
+//	franz BOOTSTRAP TOPIC:PARTITIONS audit READER
 package main
 
 import (
@@ -46,15 +46,15 @@ func main() {
 	}
 	if os.Args[3] == "check" || os.Args[3] == "audit" {
 		target := parseTargets(os.Args[2:3])[0]
-		if os.Args[3] == "audit" {
-			audited(os.Args[1], target)
-			return
-		}
 		var numbers []int
-		for _, text := range os.Args[4:8] {
+		for _, text := range os.Args[4:] {
 			number, err := strconv.Atoi(text)
 			check(err)
 			numbers = append(numbers, number)
+		}
+		if os.Args[3] == "audit" {
+			audited(os.Args[1], numbers[0], target)
+			return
 		}
 		checked(os.Args[1], numbers[0], numbers[1], numbers[2], numbers[3], target)
 		return

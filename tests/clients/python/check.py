@@ -5,6 +5,7 @@ Usage: check.py BOOTSTRAP TOPIC PARTITIONS FIRST PRODUCERS CONSUMERS RATE
 Producers write about RATE records a second each until SIGTERM; everything is acknowledged when it ends.
 """
 
+import os
 import random
 import signal
 import sys
@@ -74,7 +75,6 @@ def read(reader):
                 print(f"reader {reader} of partition {record.partition()}: {record.error()}", file=sys.stderr)
                 continue
             note("R", reader, record.partition(), record.offset(), *signature(record.value()))
-    consumer.close()
 
 
 def signature(value):
@@ -96,3 +96,5 @@ is_read.set()
 for thread in readers:
     thread.join()
 sys.stdout.flush()
+# Consumers are left as they are: after this much trouble librdkafka's may wait without end to be closed.
+os._exit(0)
