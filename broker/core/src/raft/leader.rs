@@ -223,11 +223,14 @@ impl Raft {
         (!self.is_stopping).then_some(deadline)
     }
 
-    /// After [`Input::Resign`](super::Input::Resign): whether nothing is lost by ending now.
+    /// After [`Input::Resign`](super::Input::Resign): whether nobody waits for this node: it did not lead, another does, or
+    /// none of the others is there.
     pub fn may_stop(&self) -> bool {
-        let is_alone = self.others().is_empty();
-        let has_successor = self.election.leader.is_some_and(|leader| leader != self.settings.local.id);
-        is_alone || !self.is_voter() || has_successor
+        match &self.role {
+            Role::Leader(_) => false,
+            Role::Resigned { .. } => self.others().iter().all(|(_, to)| self.peers.is_backing_off(to)),
+            _ => true,
+        }
     }
 
     pub(super) fn on_fetch(&mut self, turn: &mut Turn<'_>, ticket: Ticket, request: FetchRequest) {

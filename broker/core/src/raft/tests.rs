@@ -144,6 +144,19 @@ fn a_leader_that_stops_hands_over_to_the_furthest() {
 }
 
 #[test]
+fn a_leader_that_stops_waits_for_nobody_who_is_gone() {
+    let mut cluster = Cluster::new(&[1, 2, 3], &[], 3);
+    (1..=3).for_each(|id| cluster.start(id));
+    assert!(cluster.run_until(5_000, |cluster| cluster.leader().is_some()));
+    cluster.run_for(500);
+    let leader = cluster.leader().unwrap();
+    (1..=3).filter(|id| *id != leader).for_each(|id| cluster.crash(id));
+    cluster.step(leader, Input::Resign);
+    assert!(!cluster.nodes[&leader].raft.may_stop(), "the others were not asked yet");
+    assert!(cluster.run_until(100, |cluster| cluster.nodes[&leader].raft.may_stop()));
+}
+
+#[test]
 fn a_leader_that_is_cut_off_resigns() {
     let mut cluster = Cluster::new(&[1, 2, 3], &[], 4);
     (1..=3).for_each(|id| cluster.start(id));
