@@ -17,4 +17,4 @@ pub use broker::{Flavor, TestBroker};
 pub use cluster::{Node, Role, TestCluster};
 pub use dice::Dice;
 pub use process::Process;
-pub use wait::eventually;
+pub use wait::{eventually, within};

@@ -10,13 +10,18 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// If it does not within `patience`; the message names `what`.
-pub fn eventually<T>(what: &str, patience: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, patience: Duration, probe: impl FnMut() -> Option<T>) -> T {
+    within(patience, probe).unwrap_or_else(|| panic!("{what}: not within {patience:?}"))
+}
+
+/// Looks until `probe` yields something; `None` if it does not within `patience`.
+pub fn within<T>(patience: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + patience;
     loop {
-        if let Some(found) = probe() {
+        let found = probe();
+        if found.is_some() || Instant::now() >= deadline {
             return found;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {patience:?}");
         thread::sleep(POLL_INTERVAL);
     }
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -74,7 +76,12 @@ func audited(bootstrap string, reader int, target target) {
 	defer client.Close()
 	deadline, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	ends, err := kadm.NewClient(client).ListEndOffsets(deadline, target.name)
+	admin := kadm.NewClient(client)
+	ends, err := admin.ListEndOffsets(deadline, target.name)
+	// A leader that is new does not know at once how far its log is committed.
+	for err == nil && errors.Is(ends.Error(), kerr.OffsetNotAvailable) && deadline.Err() == nil {
+		ends, err = admin.ListEndOffsets(deadline, target.name)
+	}
 	check(err)
 	check(ends.Error())
 	open := map[int32]int64{}
