@@ -123,9 +123,12 @@ impl Raft {
         // What a former role asked for is of no use to this one; what its answer says of the leader comes again.
         let Some(sent) = self.peers.answered(id) else { return };
         match answer {
-            Ok(answer) => self.on_answered(turn, &sent, answer),
+            Ok(answer) => {
+                self.peers.heard(&sent.to);
+                self.on_answered(turn, &sent, answer);
+            }
             Err(lost) => {
-                self.peers.back_off(&sent.to, turn.now, self.settings.retry_backoff_ms);
+                self.peers.lost(&sent.to, turn.now, self.settings.retry_backoff_ms);
                 match &sent.request {
                     PeerRequest::Vote(asked) => self.on_vote_lost(turn, asked, lost),
                     PeerRequest::Fetch(_) | PeerRequest::FetchSnapshot { .. } => {

@@ -1,4 +1,5 @@
-//! Requests on their way: at most one to each address, a pause after one that failed.
+//! Requests on their way: at most one to each address, a pause after one that failed, which doubles while nothing
+//! answers there.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +7,9 @@ use milena_protocol::Timestamp;
 
 use super::voters::Address;
 use super::{Output, PeerRequest, RequestId, Turn};
+
+/// Losses in a row from which on the pause grows no more: 32 times `controller.quorum.retry.backoff.ms`.
+const LOSSES_MAX: u32 = 5;
 
 /// What a request was about, to read its answer by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub(super) struct Sent {
 struct Peer {
     in_flight: Option<RequestId>,
     not_before: Option<Timestamp>,
+    /// Requests in a row that were lost.
+    losses: u32,
 }
 
 /// The addresses that were spoken to in this role.
@@ -71,8 +77,24 @@ impl Peers {
         Some(sent)
     }
 
+    /// Something answers at `address`.
+    pub(super) fn heard(&mut self, address: &Address) {
+        if let Some(peer) = self.peers.get_mut(address) {
+            peer.losses = 0;
+        }
+    }
+
+    /// Leaves `address` alone for a moment: what it answered is of no use.
     pub(super) fn back_off(&mut self, address: &Address, now: Timestamp, pause_ms: i64) {
         self.peers.entry(address.clone()).or_default().not_before = Some(now.plus_ms(pause_ms));
+    }
+
+    /// Leaves `address` alone, longer each time: nothing answered there.
+    pub(super) fn lost(&mut self, address: &Address, now: Timestamp, pause_ms: i64) {
+        let peer = self.peers.entry(address.clone()).or_default();
+        let pause_ms = pause_ms.max(1) << peer.losses.min(LOSSES_MAX);
+        peer.losses = peer.losses.saturating_add(1);
+        peer.not_before = Some(now.plus_ms(pause_ms));
     }
 
     /// Ends the pauses that are over.

@@ -157,6 +157,17 @@ fn a_leader_that_stops_waits_for_nobody_who_is_gone() {
 }
 
 #[test]
+fn a_voter_that_is_gone_is_dialled_less_and_less() {
+    let mut cluster = Cluster::new(&[1, 2, 3], &[], 8);
+    (1..=2).for_each(|id| cluster.start(id));
+    assert!(cluster.run_until(5_000, |cluster| cluster.leader().is_some()));
+    let before = cluster.counters.refused;
+    cluster.run_for(64_000);
+    let dialled = cluster.counters.refused - before;
+    assert!((90..=120).contains(&dialled), "{dialled} times in 64 s, at most every 640 ms");
+}
+
+#[test]
 fn a_leader_that_is_cut_off_resigns() {
     let mut cluster = Cluster::new(&[1, 2, 3], &[], 4);
     (1..=3).for_each(|id| cluster.start(id));

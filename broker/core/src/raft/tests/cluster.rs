@@ -74,6 +74,7 @@ pub(super) struct Counters {
     pub(super) crashes: u64,
     pub(super) lost: u64,
     pub(super) changes: u64,
+    pub(super) refused: u64,
 }
 
 pub(super) struct Cluster {
@@ -269,6 +270,7 @@ impl Cluster {
             return self.deliver(2000, Event::Answer { to: from, life, id, answer: Err(Lost::TimedOut) });
         }
         if !self.nodes.get(&to).is_some_and(|node| node.is_up) {
+            self.counters.refused += 1;
             return self.deliver(1, Event::Answer { to: from, life, id, answer: Err(Lost::Closed) });
         }
         let delay = 1 + i64::try_from(self.random(20)).unwrap();
