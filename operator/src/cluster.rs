@@ -43,6 +43,9 @@ use crate::report::{self, ReportError};
 const EVICTION_RETRY: Duration = Duration::from_secs(5);
 /// How soon a cluster of several nodes is looked at again while it is not as it should be.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long an eviction is waited for: the client asks again by itself where a budget forbids it, while the pass that
+/// would raise the budget waits.
+const EVICTION_PATIENCE: Duration = Duration::from_secs(3);
 /// An API server answers so when a budget forbids an eviction.
 const TOO_MANY_REQUESTS: u16 = 429;
 
@@ -268,11 +271,12 @@ async fn roll_on(
     }
     let api: Api<Pod> = Api::namespaced(operator.client.clone(), &key.namespace);
     for pod in pods {
-        match api.evict(pod, &EvictParams::default()).await {
+        let evicted = tokio::time::timeout(EVICTION_PATIENCE, api.evict(pod, &EvictParams::default())).await;
+        let Ok(evicted) = evicted else { return Ok((forbidden(pod), Again::After(LOOK_AGAIN))) };
+        match evicted {
             Ok(_) => tracing::info!(cluster = %key, pod, "evicted to bring in the changed spec"),
             Err(kube::Error::Api(status)) if status.code == TOO_MANY_REQUESTS => {
-                let message = format!("the disruption budget does not let {pod} stop yet");
-                return Ok((roll::rolling(message), Again::After(EVICTION_RETRY)));
+                return Ok((forbidden(pod), Again::After(EVICTION_RETRY)));
             }
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(source) => {
@@ -281,6 +285,10 @@ async fn roll_on(
         }
     }
     Ok((roll, Again::Never))
+}
+
+fn forbidden(pod: &str) -> Roll {
+    roll::rolling(format!("the disruption budget does not let {pod} stop yet"))
 }
 
 fn status_of(cluster: &KafkaCluster, observed: &ObservedCluster, finding: Finding) -> ClusterStatus {

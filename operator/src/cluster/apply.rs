@@ -43,9 +43,14 @@ impl ApplyError {
 }
 
 /// What the API server made of manifests that it stores in another form (`0.5` processors become `500m`), so that the
-/// same manifest is not applied again and again. One entry for each object at most.
+/// same manifest is not applied again and again; and what was written that the cache has not seen yet: an older state in
+/// the cache says nothing of what is there. One entry of each for each object at most.
 #[derive(Debug, Default)]
-pub(crate) struct Normalised(Mutex<HashMap<Place, Form>>);
+pub(crate) struct Normalised {
+    forms: Mutex<HashMap<Place, Form>>,
+    /// What was written last, until the cache has it: its version and the manifest.
+    written: Mutex<HashMap<Place, (u64, Value)>>,
+}
 
 /// Kind, namespace and name.
 type Place = (Kind, String, String);
@@ -54,14 +59,14 @@ type Form = (Value, Value);
 
 impl Normalised {
     fn matches(&self, key: &ClusterKey, manifest: &Manifest, cached: &Value) -> bool {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = known.get(&(manifest.kind, key.namespace.clone(), manifest.name.clone()));
         entry.is_some_and(|(body, stored)| *body == manifest.body && project(cached, body) == *stored)
     }
 
     fn learn(&self, key: &ClusterKey, manifest: &Manifest, stored: &Value) {
         let entry = (manifest.kind, key.namespace.clone(), manifest.name.clone());
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
         if covers(stored, &manifest.body) {
             known.remove(&entry);
         } else {
@@ -72,8 +77,29 @@ impl Normalised {
     /// Forgets all objects of a cluster that is gone. Names begin with the cluster's; one of another cluster whose name
     /// begins the same is learned again.
     pub(crate) fn forget(&self, key: &ClusterKey) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|(_, namespace, name), _| *namespace != key.namespace || !name.starts_with(&key.name));
+        let others =
+            |(_, namespace, name): &Place| *namespace != key.namespace || !name.starts_with(&key.name);
+        self.forms.lock().unwrap_or_else(PoisonError::into_inner).retain(|place, _| others(place));
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).retain(|place, _| others(place));
+    }
+
+    /// Notes what was written, which the cache may not have yet.
+    fn wrote(&self, key: &ClusterKey, manifest: &Manifest, stored: &Value) {
+        let place = (manifest.kind, key.namespace.clone(), manifest.name.clone());
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.extend(version(stored).map(|version| (place, (version, manifest.body.clone()))));
+    }
+
+    /// Whether what was written last, and the cache lacks, is this manifest; `None` where the cache has it.
+    fn wrote_same(&self, key: &ClusterKey, manifest: &Manifest, cached: Option<&Value>) -> Option<bool> {
+        let place = (manifest.kind, key.namespace.clone(), manifest.name.clone());
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let (newest, body) = written.get(&place)?;
+        if cached.and_then(version).is_some_and(|cached| cached < *newest) {
+            return Some(*body == manifest.body);
+        }
+        written.remove(&place);
+        None
     }
 }
 
@@ -85,9 +111,9 @@ pub(crate) async fn apply(
     cached: Option<&Value>,
     normalised: &Normalised,
 ) -> Result<bool, ApplyError> {
-    if cached
-        .is_some_and(|cached| covers(cached, &manifest.body) || normalised.matches(key, manifest, cached))
-    {
+    let says_the_same = |cached| covers(cached, &manifest.body) || normalised.matches(key, manifest, cached);
+    let is_there = normalised.wrote_same(key, manifest, cached);
+    if is_there.unwrap_or_else(|| cached.is_some_and(says_the_same)) {
         return Ok(false);
     }
     let api: Api<DynamicObject> =
@@ -112,6 +138,7 @@ pub(crate) async fn apply(
     tracing::info!(cluster = %key, kind = ?manifest.kind, name = manifest.name, "applied");
     let stored = serde_json::to_value(stored).unwrap_or_default();
     normalised.learn(key, manifest, &stored);
+    normalised.wrote(key, manifest, &stored);
     // Writing what was there already leaves the version as it was.
     Ok(cached
         .is_none_or(|cached| cached["metadata"]["resourceVersion"] != stored["metadata"]["resourceVersion"]))
@@ -134,6 +161,11 @@ fn check_owner(manifest: &Manifest, found: &Value) -> Result<(), ApplyError> {
         None if covers(&found["metadata"]["labels"], &manifest.body["metadata"]["labels"]) => Ok(()),
         None => Err(ApplyError::ObjectConflict { kind, name, owner: "somebody else".to_owned() }),
     }
+}
+
+/// The version of an object: they grow, which Kubernetes promises from 1.35 on and always did.
+fn version(object: &Value) -> Option<u64> {
+    object["metadata"]["resourceVersion"].as_str()?.parse().ok()
 }
 
 /// Whether `stored` has every field of `wanted` with the same value; it may have more.
