@@ -442,8 +442,8 @@ mod tests {
         let folder = Path::new("/memory");
         disk.create_dir_all(folder).unwrap();
         let mut log = MetadataLog::open(disk, folder, &properties, Timestamp(1)).unwrap();
-        for now in [5, 6, 9] {
-            log.append_records(&[EndTransactionRecord {}.into()], LeaderEpoch(1), Timestamp(now)).unwrap();
+        for ms in [5, 6, 9] {
+            log.append_records(&[EndTransactionRecord {}.into()], LeaderEpoch(1), Timestamp(ms)).unwrap();
         }
         log.flush(Timestamp(10)).unwrap();
         let limits =
