@@ -199,9 +199,7 @@ fn a_failed_log_directory_is_told_at_once_and_ever_after() {
     let id = Uuid::from_u128(5);
     for ms in [300, 4000] {
         let input = if ms == 300 { Input::LogDirFailed(id) } else { Input::Deadline };
-        let Some(Output::Heartbeat(said)) = broker.step(Timestamp(ms), input) else {
-            panic!("no heartbeat")
-        };
+        let Some(Output::Heartbeat(said)) = broker.step(Timestamp(ms), input) else { panic!("no heartbeat") };
         assert_eq!(said.offline_log_dirs, BTreeSet::from([id]));
         assert_eq!(broker.step(Timestamp(ms), Input::LogDirFailed(id)), None);
         assert_eq!(broker.step(Timestamp(ms), Input::Heartbeat(Ok(UNFENCED))), None);
