@@ -5,7 +5,9 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use milena_protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+use milena_protocol::messages::create_topics::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
 use milena_protocol::messages::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
 };
@@ -65,10 +67,13 @@ impl World {
     fn create_topic(&mut self) {
         let config =
             |name: &str, value: &str| CreatableTopicConfig { name: name.into(), value: Some(value.into()) };
+        // In this order, so that the second leads after the first has died, and the other way round.
+        let replicas = CreatableReplicaAssignment { partition_index: 0, broker_ids: vec![1, 2, 3] };
         let topic = CreatableTopic {
             name: TOPIC.into(),
-            num_partitions: 1,
-            replication_factor: 3,
+            num_partitions: -1,
+            replication_factor: -1,
+            assignments: vec![replicas],
             configs: vec![config("min.insync.replicas", "2"), config("segment.bytes", "1048576")],
             ..CreatableTopic::default()
         };
