@@ -2,8 +2,9 @@
 //!
 //! Order of a start: listeners are bound (early clients wait in the backlog), the quorum replays the metadata log,
 //! controllers are served, the broker registers and catches up, partitions recover, the broker is unfenced, clients are
-//! served. Order of a stop: leaderships move to others, no new connections, what was begun is answered, coordinators and
-//! the quorum end, connections of controllers close, partitions are flushed and marked clean.
+//! served. Order of a stop: leaderships move to others, whoever dials learns that this broker goes, no new connections,
+//! what was begun is answered, coordinators and the quorum end, connections of controllers close, partitions are flushed
+//! and marked clean.
 
 mod api;
 mod broker;
@@ -36,7 +37,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -66,6 +68,10 @@ struct Arguments {
     /// Address of /metrics, /livez and /readyz.
     #[arg(long, env = "MILENA_HTTP_LISTEN", default_value = "0.0.0.0:9644")]
     http_listen: String,
+    /// Milliseconds for which a broker that was told to stop goes on answering, though `/readyz` says no, so that
+    /// whatever forwards connections to it finds out before they lead nowhere. A second signal ends it.
+    #[arg(long, env = "MILENA_LINGER_MS", default_value_t = 0)]
+    linger_ms: u64,
 }
 
 fn main() -> ExitCode {
@@ -83,12 +89,31 @@ fn main() -> ExitCode {
 fn start(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(arguments.properties.as_deref(), &arguments.overrides, std::env::vars())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("broker").build()?;
-    runtime.block_on(run(config, &arguments.http_listen))
+    runtime.block_on(run(config, &arguments.http_listen, Duration::from_millis(arguments.linger_ms)))
 }
 
-async fn run(mut config: Config, http_listen: &str) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+/// The signals that ask for an orderly stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Resolves with the next one. Cancel safe.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn run(mut config: Config, http_listen: &str, linger: Duration) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
     let bound = server::bind(&mut config).await?;
     let pages = http::Pages { metrics: Metrics::new(), broker: Arc::new(OnceLock::new()) };
     let socket =
@@ -104,12 +129,18 @@ async fn run(mut config: Config, http_listen: &str) -> anyhow::Result<()> {
     let (controllers, clients) = (Served::default(), Served::default());
     server::accept(&broker, of_controllers, &controllers.tasks, &controllers.stop);
     let failure = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
+        () = signals.next() => None,
         failure = serve(&broker, of_clients, &clients) => Some(failure),
     };
     tracing::info!("broker stopping");
+    let gone_at = Instant::now() + linger;
     broker.leave().await;
+    if failure.is_none() {
+        tokio::select! {
+            () = tokio::time::sleep_until(gone_at) => {}
+            () = signals.next() => {}
+        }
+    }
     clients.end().await;
     broker.end_quorum().await;
     controllers.end().await;

@@ -75,7 +75,6 @@ impl World {
             replication_factor: -1,
             assignments: vec![replicas],
             configs: vec![config("min.insync.replicas", "2"), config("segment.bytes", "1048576")],
-            ..CreatableTopic::default()
         };
         let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
         let asked = self.brokers()[0];

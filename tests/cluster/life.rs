@@ -176,3 +176,25 @@ fn dedicated_controllers_and_brokers_are_processes_of_one_role() {
     let led = led(&cluster, 5, "led");
     assert!(led.values().all(|(leader, _)| *leader == 5), "{led:?}");
 }
+
+#[test]
+fn broker_that_lingers_is_not_ready_leads_nothing_and_still_answers() {
+    let mut cluster = TestCluster::prepare(&[(Role::Combined, Flavor::Milena); 3], &[]).unwrap();
+    for id in 1..=3 {
+        cluster.launch_with(id, &[("MILENA_LINGER_MS", "3600000")]).unwrap();
+    }
+    cluster.await_all();
+    assert_eq!(create(cluster.node(1), "led", 9, 3), ErrorCode::None);
+    await_in_sync(&cluster, 3);
+    cluster.node(2).process().unwrap().signal("TERM");
+    await_gone(&cluster, 1, 2);
+    eventually("a page that says not ready", PATIENCE, || {
+        (cluster.node(2).page("/readyz").ok()?.0 == 503).then_some(())
+    });
+    eventually("others that lead, by its own word", PATIENCE, || {
+        let led = led(&cluster, 2, "led");
+        led.values().all(|(leader, _)| [1, 3].contains(leader)).then_some(())
+    });
+    // A second signal ends its patience.
+    cluster.stop(2);
+}

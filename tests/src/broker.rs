@@ -98,7 +98,7 @@ impl TestBroker {
         if flavor == Flavor::Kafka {
             format(directory.path(), features)?;
         }
-        let process = spawn(flavor, directory.path())?;
+        let process = spawn(flavor, directory.path(), &[])?;
         let mut broker = Self { flavor, directory, settings, port, controller_port, http: None, process };
         broker.await_ready();
         Ok(broker)
@@ -161,7 +161,7 @@ impl TestBroker {
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         self.settings.extend(settings);
         write_properties(self.directory.path(), &self.settings, (self.port, self.controller_port))?;
-        self.process = spawn(self.flavor, self.directory.path())?;
+        self.process = spawn(self.flavor, self.directory.path(), &[])?;
         self.await_ready();
         Ok(())
     }
@@ -169,7 +169,7 @@ impl TestBroker {
     /// Begins to start it again, and does not wait.
     pub fn launch(&mut self) -> io::Result<()> {
         self.process.kill();
-        self.process = spawn(self.flavor, self.directory.path())?;
+        self.process = spawn(self.flavor, self.directory.path(), &[])?;
         Ok(())
     }
 
@@ -264,7 +264,7 @@ pub(crate) fn format_with(directory: &Path, without: &[&str], further: &[&str]) 
     java::tool("kafka.tools.StorageTool", &arguments).map(drop)
 }
 
-pub(crate) fn spawn(flavor: Flavor, directory: &Path) -> io::Result<Process> {
+pub(crate) fn spawn(flavor: Flavor, directory: &Path, variables: &[(&str, &str)]) -> io::Result<Process> {
     let mut command = match flavor {
         Flavor::Milena => Command::new(paths::binary("milena-broker")),
         Flavor::Kafka => java::java(),
@@ -277,5 +277,6 @@ pub(crate) fn spawn(flavor: Flavor, directory: &Path) -> io::Result<Process> {
         command.env_remove(name);
     }
     command.env("CLUSTER_ID", CLUSTER_ID).env("MILENA_HTTP_LISTEN", "127.0.0.1:0");
+    command.envs(variables.iter().copied());
     Process::start(command)
 }

@@ -168,12 +168,17 @@ impl TestCluster {
 
     /// Begins to start every node that does not run.
     pub fn launch_all(&mut self) -> io::Result<()> {
-        self.nodes.iter_mut().filter(|node| node.process.is_none()).try_for_each(Node::launch)
+        self.nodes.iter_mut().filter(|node| node.process.is_none()).try_for_each(|node| node.launch(&[]))
     }
 
     /// Begins to start a node, and does not wait.
     pub fn launch(&mut self, id: i32) -> io::Result<()> {
-        self.node_mut(id).launch()
+        self.launch_with(id, &[])
+    }
+
+    /// Begins to start a node with these variables in its environment.
+    pub fn launch_with(&mut self, id: i32, variables: &[(&str, &str)]) -> io::Result<()> {
+        self.node_mut(id).launch(variables)
     }
 
     /// Ends a node at once, as `kill -9` does.
@@ -384,9 +389,9 @@ impl Node {
         Ok((status, answer.split_once("\r\n\r\n").unwrap_or_default().1.to_owned()))
     }
 
-    fn launch(&mut self) -> io::Result<()> {
+    fn launch(&mut self, variables: &[(&str, &str)]) -> io::Result<()> {
         self.end(Process::kill);
-        self.process = Some(spawn(self.flavor, &self.folder)?);
+        self.process = Some(spawn(self.flavor, &self.folder, variables)?);
         Ok(())
     }
 

@@ -28,13 +28,13 @@ pub(super) fn bootstrap(cluster: &ValidatedCluster) -> Value {
     }})
 }
 
-/// One stable address for a broker. Clients that know its partitions come here even while it is about to be ready.
+/// One stable address for a broker. While it is not ready, connections are refused at once: one that is forwarded to an
+/// address whose pod is gone would hang for as long as its client has patience, with the broker back long before.
 pub(super) fn broker(cluster: &ValidatedCluster, ordinal: i32) -> Value {
     let mut selector = cluster.key.selector(Role::Broker);
     selector.insert("statefulset.kubernetes.io/pod-name".to_owned(), cluster.key.broker(ordinal));
     json!({"spec": {
         "type": "ClusterIP",
-        "publishNotReadyAddresses": true,
         "selector": selector,
         "ports": client_ports(cluster),
     }})

@@ -17,6 +17,8 @@ use crate::names::{
 const USER: i64 = 10001;
 /// How long a broker may take to stop in order.
 const GRACE_SECONDS: i64 = 60;
+/// How long a broker that stops goes on answering: a probe of its readiness finds out, and kube-proxy after that.
+const LINGER_MS: u32 = 2000;
 /// How long recovery after a crash may take before the pod is started again.
 const START_SECONDS_MAX: i32 = 3600;
 /// Where the configuration is mounted.
@@ -120,7 +122,7 @@ fn container(cluster: &ValidatedCluster, role: Role, around: Surroundings<'_>) -
         "ports": ports(cluster, role),
         "startupProbe": probe("/livez", 1, START_SECONDS_MAX),
         "livenessProbe": probe("/livez", 10, 6),
-        "readinessProbe": probe("/readyz", 1, 3),
+        "readinessProbe": probe("/readyz", 1, 1),
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "readOnlyRootFilesystem": true,
@@ -148,6 +150,7 @@ fn environment(cluster: &ValidatedCluster, role: Role, around: Surroundings<'_>)
     ];
     if role == Role::Broker {
         variables.push(json!({"name": "KAFKA_BROKER_RACK", "valueFrom": label(ZONE_LABEL)}));
+        variables.push(value("MILENA_LINGER_MS", LINGER_MS.to_string()));
     }
     variables.push(value("MILENA_INITIAL_CONTROLLERS", initial_controllers(cluster, around)));
     variables.push(value("MILENA_HTTP_LISTEN", format!("0.0.0.0:{HTTP_PORT}")));

