@@ -5,7 +5,7 @@ set -euo pipefail
 
 declare -A package_of=(
   [cc]=build-essential [make]=make [cmake]=cmake [curl]=curl [python3]=python3 [java]=openjdk-17-jdk-headless
-  [javac]=openjdk-17-jdk-headless [mvn]=maven [node]=nodejs [npm]=npm [kcat]=kcat [ip]=iproute2 [openssl]=openssl
+  [javac]=openjdk-17-jdk-headless [mvn]=maven [node]=nodejs [npm]=npm [kcat]=kcat [ip]=iproute2 [nft]=nftables [openssl]=openssl
 )
 
 missing=()

@@ -4,7 +4,6 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
 
 use bytes::Bytes;
 use milena_protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
@@ -13,48 +12,16 @@ use milena_protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic}
 use milena_protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use milena_protocol::records::{BatchBuilder, NewRecord, batches};
 use milena_protocol::{ErrorCode, Records, Timestamp};
-use milena_tests::{Flavor, TestBroker, dump, eventually, frame};
+use milena_tests::{Flavor, SmallDisk, TestBroker, dump, eventually, frame};
 use tempfile::TempDir;
 
 use crate::PATIENCE;
 
 const TOPIC: &str = "ledger";
-const DISK_BYTES: &str = "size=16m";
+const DISK_BYTES: u64 = 16 << 20;
 /// Taken from the disk at first, and given back.
 const BALLAST_BYTES: usize = 6 << 20;
 const RECORD_BYTES: usize = 300_000;
-
-/// A file system in memory, for as long as this lives. It takes root, or sudo without a password.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn mount() -> Self {
-        let folder = TempDir::with_prefix("milena-disk-").unwrap();
-        let status = privileged("mount")
-            .args(["-t", "tmpfs", "-o", &format!("{DISK_BYTES},mode=1777"), "tmpfs"])
-            .arg(folder.path())
-            .status()
-            .unwrap();
-        assert!(status.success(), "mounting a file system takes root, or sudo without a password");
-        Self(folder)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        privileged("umount").arg("-l").arg(self.0.path()).status().ok();
-    }
-}
-
-fn privileged(program: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", r#"[ "$(id -u)" = 0 ] && exec "$@"; exec sudo -n "$@""#, "sh", program]);
-    command
-}
 
 fn create_topic(broker: &TestBroker) {
     let topic =
@@ -151,7 +118,8 @@ fn take_the_rest(path: &Path) {
 
 #[test]
 fn full_disk_refuses_producers_until_there_is_room_and_loses_nothing() {
-    let disk = SmallDisk::mount();
+    let disk = TempDir::with_prefix("milena-disk-").unwrap();
+    let _mounted = SmallDisk::mount(disk.path(), DISK_BYTES);
     let ballast = disk.path().join("ballast");
     fs::write(&ballast, vec![1; BALLAST_BYTES]).unwrap();
     let folder = disk.path().join("data").display().to_string();
@@ -181,7 +149,8 @@ fn full_disk_refuses_producers_until_there_is_room_and_loses_nothing() {
 
 #[test]
 fn kills_and_starts_without_any_room_lose_nothing() {
-    let disk = SmallDisk::mount();
+    let disk = TempDir::with_prefix("milena-disk-").unwrap();
+    let _mounted = SmallDisk::mount(disk.path(), DISK_BYTES);
     let folder = disk.path().join("data");
     let log_dirs = folder.display().to_string();
     let mut broker = TestBroker::start_with(Flavor::Milena, &[("log.dirs", &log_dirs)]).unwrap();

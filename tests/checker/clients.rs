@@ -1,22 +1,38 @@
 //! The programs of real clients: each writes and reads through every fault, and tells what it did and was answered.
+//! One more asks every broker who leads, all the time.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use milena_tests::{paths, within};
+use milena_tests::{Host, paths, within};
 
 use crate::PATIENCE;
-use crate::history::Event;
+use crate::history::{Event, Place};
 
 /// Producers and consumers of a program, each with a connection of its own to every broker.
 const EACH: u32 = 2;
 /// Their ids begin here; a program has a hundred.
-const FIRST_IDS: [u32; 2] = [100, 200];
+const FIRST_IDS: [u32; PROGRAMS] = [100, 200];
+/// Programs that write and read.
+pub(crate) const PROGRAMS: usize = 2;
+
+/// The next offset behind what is known of each partition.
+pub(crate) type Ends = BTreeMap<u32, i64>;
+
+/// What the events of a program came to so far.
+#[derive(Debug, Default)]
+struct Seen {
+    acknowledged: u64,
+    /// Behind what was acknowledged.
+    ends: Ends,
+    /// Behind what each of its consumers was handed.
+    positions: BTreeMap<(u32, u32), i64>,
+}
 
 /// A program, and the thread that collects its events.
 #[derive(Debug)]
@@ -24,7 +40,7 @@ pub(crate) struct Clients {
     name: &'static str,
     child: Child,
     reader: Option<JoinHandle<Vec<Event>>>,
-    acknowledged: Arc<AtomicU64>,
+    seen: Arc<Mutex<Seen>>,
 }
 
 /// Where the clients work: the brokers, the topic and its partitions.
@@ -37,6 +53,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) rate: u32,
     /// What the programs print goes here, too.
     pub(crate) folder: &'a Path,
+    /// Where each program runs.
+    pub(crate) hosts: &'a [Host],
 }
 
 impl Clients {
@@ -54,9 +72,18 @@ impl Clients {
             .arg(program)
             .args([scene.bootstrap, scene.topic, &partitions])
             .args(numbers(confluent_first));
-        [("franz-go", franz), ("librdkafka", confluent)]
-            .map(|(name, command)| Self::start(name, command, scene.folder))
-            .into()
+        let programs = [("franz-go", franz), ("librdkafka", confluent)].into_iter().zip(scene.hosts);
+        let start = |((name, command), host): ((_, Command), &Host)| {
+            Self::start(name, host.enter(&command), scene.folder)
+        };
+        programs.map(start).collect()
+    }
+
+    /// Starts to ask every broker who leads.
+    pub(crate) fn watch(scene: Scene<'_>) -> Self {
+        let mut command = franz();
+        command.args([scene.bootstrap, &format!("{}:{}", scene.topic, scene.partitions), "watch"]);
+        Self::start("metadata", scene.hosts[0].enter(&command), scene.folder)
     }
 
     /// Starts to read all partitions from their start to their end as `reader`.
@@ -72,10 +99,10 @@ impl Clients {
         let history = File::create(folder.join(format!("{name}.history"))).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
         let output = child.stdout.take().unwrap();
-        let acknowledged = Arc::new(AtomicU64::new(0));
-        let counter = acknowledged.clone();
-        let reader = thread::spawn(move || collect(output, history, &counter));
-        Self { name, child, reader: Some(reader), acknowledged }
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let shared = seen.clone();
+        let reader = thread::spawn(move || collect(output, history, &shared));
+        Self { name, child, reader: Some(reader), seen }
     }
 
     /// How many records were acknowledged to it so far.
@@ -86,7 +113,22 @@ impl Clients {
         if let Some(status) = self.child.try_wait().unwrap() {
             panic!("{} ended with {status}", self.name);
         }
-        self.acknowledged.load(Ordering::Relaxed)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).acknowledged
+    }
+
+    /// The ends of what was acknowledged to it so far.
+    pub(crate) fn ends(&self) -> Ends {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).ends.clone()
+    }
+
+    /// Which of its consumers have records before `ends` to be handed yet, and from where on.
+    pub(crate) fn behind(&self, ends: &Ends) -> Vec<Event> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = seen.positions.iter().filter_map(|((reader, partition), offset)| {
+            let place = Place { partition: *partition, offset: *offset };
+            (ends.get(partition)? > offset).then_some(Event::Stood { reader: *reader, place })
+        });
+        behind.collect()
     }
 
     /// Tells it that it is over.
@@ -117,16 +159,33 @@ fn franz() -> Command {
     Command::new(paths::cache().join("clients/franz"))
 }
 
-fn collect(output: ChildStdout, history: File, acknowledged: &AtomicU64) -> Vec<Event> {
+fn collect(output: ChildStdout, history: File, seen: &Mutex<Seen>) -> Vec<Event> {
     let mut history = BufWriter::new(history);
     let mut events = Vec::new();
     for line in BufReader::new(output).lines().map_while(Result::ok) {
         writeln!(history, "{line}").unwrap();
         let event = Event::parse(&line).unwrap_or_else(|| panic!("no event: {line}"));
-        if matches!(event, Event::Acknowledged { .. }) {
-            acknowledged.fetch_add(1, Ordering::Relaxed);
-        }
+        seen.lock().unwrap_or_else(PoisonError::into_inner).note(&event);
         events.push(event);
     }
     events
+}
+
+impl Seen {
+    fn note(&mut self, event: &Event) {
+        match *event {
+            Event::Acknowledged { place, .. } => {
+                self.acknowledged += 1;
+                let end = self.ends.entry(place.partition).or_default();
+                *end = (place.offset + 1).max(*end);
+            }
+            Event::Began { reader, place } => {
+                self.positions.insert((reader, place.partition), place.offset);
+            }
+            Event::Polled { reader, place, .. } => {
+                self.positions.insert((reader, place.partition), place.offset + 1);
+            }
+            _ => {}
+        }
+    }
 }

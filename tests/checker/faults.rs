@@ -1,7 +1,8 @@
 //! What is done to a cluster. Processes are killed and machines are not: whatever dies, nothing acknowledged may be lost.
 //!
 //! A round moves replicas or leaders, or not, does some faults one after the other, each for a moment, and heals all of
-//! them. A node is up, down or paused; a fault chooses among those that are up and may find none.
+//! them. A node is up, down or paused; a fault chooses among those that are up and may find none. Cables are cut beside
+//! that, and the disk of the last node may be full.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
@@ -11,9 +12,10 @@ use milena_protocol::messages::alter_partition_reassignments::{ReassignableParti
 use milena_protocol::messages::elect_leaders::TopicPartitions;
 use milena_protocol::messages::metadata::MetadataResponsePartition;
 use milena_protocol::messages::{AlterPartitionReassignmentsRequest, ElectLeadersRequest};
-use milena_tests::{Dice, Node, TestCluster, eventually};
+use milena_tests::{Dice, Network, Node, SmallDisk, TestCluster, eventually};
 
 use crate::PATIENCE;
+use crate::cuts::{Cut, cables};
 
 /// The longest times between two faults of a round. The last one is longer than the session of a broker.
 const DWELL_MS_MAX: [usize; 6] = [1, 400, 400, 4000, 4000, 12_000];
@@ -34,6 +36,10 @@ pub(crate) enum Fault {
     StopAll,
     Pause,
     PauseActiveController,
+    /// Hosts hear each other no more.
+    Cut(Cut),
+    /// The last node has no room for another byte.
+    FillDisk,
     /// The order of the replicas changes, and the first ones become leaders.
     MoveLeaders,
     /// Replicas go to other brokers.
@@ -41,7 +47,7 @@ pub(crate) enum Fault {
 }
 
 /// What leaves more nodes up comes more often: a round goes on with those.
-const PROCESS_FAULTS: [(usize, Fault); 8] = [
+const FAULTS: [(usize, Fault); 18] = [
     (25, Fault::Kill),
     (20, Fault::KillActiveController),
     (10, Fault::KillAllButOne),
@@ -50,6 +56,16 @@ const PROCESS_FAULTS: [(usize, Fault); 8] = [
     (5, Fault::StopAll),
     (15, Fault::Pause),
     (10, Fault::PauseActiveController),
+    (15, Fault::Cut(Cut::Isolate)),
+    (10, Fault::Cut(Cut::Deafen)),
+    (10, Fault::Cut(Cut::Silence)),
+    (10, Fault::Cut(Cut::Split)),
+    (10, Fault::Cut(Cut::Pair)),
+    (10, Fault::Cut(Cut::PairOneWay)),
+    (10, Fault::Cut(Cut::Client)),
+    (5, Fault::Cut(Cut::ClientOneWay)),
+    (10, Fault::Cut(Cut::Unplug)),
+    (10, Fault::FillDisk),
 ];
 
 /// A cluster under faults.
@@ -59,13 +75,18 @@ pub(crate) struct Chaos {
     topic: (&'static str, u32),
     down: BTreeSet<i32>,
     paused: BTreeSet<i32>,
+    /// Brokers that hear less than all.
+    cut: BTreeSet<i32>,
+    /// Of the last node.
+    disk: Option<SmallDisk>,
+    is_disk_full: bool,
     done: BTreeMap<Fault, usize>,
 }
 
 impl Chaos {
-    pub(crate) fn new(cluster: TestCluster, topic: (&'static str, u32)) -> Self {
-        let (down, paused, done) = Default::default();
-        Self { cluster, topic, down, paused, done }
+    pub(crate) fn new(cluster: TestCluster, disk: Option<SmallDisk>, topic: (&'static str, u32)) -> Self {
+        let (down, paused, cut, done) = Default::default();
+        Self { cluster, topic, down, paused, cut, disk, is_disk_full: false, done }
     }
 
     /// Whether all nodes were stopped in order at once.
@@ -87,7 +108,11 @@ impl Chaos {
         }
         for _ in 0..=dice.below(3) {
             let fault = weighed(dice);
-            let hit = self.hit(fault, dice);
+            let hit = match fault {
+                Fault::Cut(cut) => self.cut(cut, dice),
+                Fault::FillDisk => self.fill_disk(),
+                _ => self.hit(fault, dice),
+            };
             eprintln!("{fault:?} of {hit:?}");
             self.count(fault, !hit.is_empty());
             dwell(dice);
@@ -135,15 +160,54 @@ impl Chaos {
     }
 
     fn is_whole(&self) -> bool {
-        self.down.is_empty() && self.paused.is_empty()
+        self.down.is_empty() && self.paused.is_empty() && self.cut.is_empty() && !self.is_disk_full
+    }
+
+    /// Cuts cables around a broker that is up.
+    fn cut(&mut self, cut: Cut, dice: &mut Dice) -> Vec<i32> {
+        let (up, brokers) = (self.up(), self.cluster.nodes().len());
+        let Some(network) = self.cluster.network().filter(|_| !up.is_empty()) else { return Vec::new() };
+        let hosts = network.hosts();
+        let at = dice.of(&up) - 1;
+        let cables = cables(cut, at as usize, (brokers, hosts.len() - brokers), dice);
+        cables.iter().for_each(|(from, to)| network.cut(&hosts[*from], &hosts[*to]));
+        eprintln!("no more from host to host: {cables:?}");
+        let ends = cables.into_iter().flat_map(|(from, to)| [from, to]).filter(|host| *host < brokers);
+        self.cut.extend(ends.map(|host| host as i32 + 1));
+        vec![at + 1]
+    }
+
+    fn last(&self) -> i32 {
+        self.cluster.nodes().len() as i32
+    }
+
+    fn fill_disk(&mut self) -> Vec<i32> {
+        let Some(disk) = self.disk.as_ref().filter(|_| !self.is_disk_full) else { return Vec::new() };
+        disk.fill();
+        self.is_disk_full = true;
+        vec![self.last()]
+    }
+
+    /// Gives the disk room again; the node may have ended without.
+    fn free_disk(&mut self) {
+        if !std::mem::take(&mut self.is_disk_full) {
+            return;
+        }
+        self.disk.iter().for_each(SmallDisk::free);
+        let last = self.last();
+        if self.cluster.has_ended(last) {
+            eprintln!("node {last} ended without room on its disk");
+            self.down.insert(last);
+        }
     }
 
     /// The active controller, if enough nodes are up to have one.
     fn active(&self, up: &[i32]) -> Vec<i32> {
-        if up.len() * 2 <= self.cluster.nodes().len() {
+        let reachable: Vec<_> = up.iter().filter(|id| !self.cut.contains(id)).collect();
+        if reachable.len() * 2 <= self.cluster.nodes().len() {
             return Vec::new();
         }
-        let known = up.iter().filter_map(|id| self.cluster.node(*id).controller().ok().flatten());
+        let known = reachable.into_iter().filter_map(|id| self.cluster.node(*id).controller().ok().flatten());
         known.filter(|id| up.contains(id)).take(1).collect()
     }
 
@@ -153,6 +217,9 @@ impl Chaos {
 
     /// Brings back every node, in any order, and waits until they know each other.
     pub(crate) fn heal(&mut self, dice: &mut Dice) {
+        self.cut.clear();
+        self.cluster.network().into_iter().for_each(Network::heal);
+        self.free_disk();
         for id in std::mem::take(&mut self.paused) {
             self.signal(id, "CONT");
         }
@@ -239,8 +306,8 @@ fn first(id: i32, mut replicas: Vec<i32>) -> Vec<i32> {
 }
 
 fn weighed(dice: &mut Dice) -> Fault {
-    let mut left = dice.below(PROCESS_FAULTS.iter().map(|(weight, _)| weight).sum());
-    for (weight, fault) in PROCESS_FAULTS {
+    let mut left = dice.below(FAULTS.iter().map(|(weight, _)| weight).sum());
+    for (weight, fault) in FAULTS {
         match left.checked_sub(weight) {
             Some(rest) => left = rest,
             None => return fault,

@@ -14,6 +14,7 @@ pub(crate) struct Figures {
     failed: usize,
     polled: usize,
     audited: usize,
+    told: usize,
     producers: usize,
     consumers: usize,
 }
@@ -35,6 +36,8 @@ impl Figures {
                 Event::Began { reader, .. } => {
                     consumers.insert(reader);
                 }
+                Event::Told { .. } => figures.told += 1,
+                Event::Stood { .. } => {}
             }
         }
         (figures.producers, figures.consumers) = (producers.len(), consumers.len());
@@ -67,6 +70,7 @@ impl Figures {
             ("without an answer", self.unanswered()),
             ("records polled", self.polled),
             ("records audited", self.audited),
+            ("changes of leaders told", self.told),
             ("operations", self.sent + self.polled + self.audited),
             ("anomalies", anomalies.len()),
         ];

@@ -7,6 +7,7 @@
 //! | `F writer number partition`      | the producer gave up: it may be stored or not |
 //! | `B reader partition offset`      | a consumer reads a partition from here on |
 //! | `R reader partition offset writer number` | it was handed this record; `0 0` is none that anybody sent |
+//! | `T broker partition epoch leader` | a client is told who leads in which epoch; a negative leader is none |
 //!
 //! A record is known by its writer, a producer of its own, and its number there, which ascends. Events of one client are
 //! in its order; those of two clients are in none.
@@ -30,14 +31,46 @@ pub(crate) struct Place {
     pub(crate) offset: i64,
 }
 
+/// A partition and an epoch of its leaders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Term {
+    pub(crate) partition: u32,
+    pub(crate) epoch: i64,
+}
+
 /// See the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
-    Sent { record: Record, partition: u32 },
-    Acknowledged { record: Record, place: Place },
-    Failed { record: Record },
-    Began { reader: u32, place: Place },
-    Polled { reader: u32, place: Place, record: Record },
+    Sent {
+        record: Record,
+        partition: u32,
+    },
+    Acknowledged {
+        record: Record,
+        place: Place,
+    },
+    Failed {
+        record: Record,
+    },
+    Began {
+        reader: u32,
+        place: Place,
+    },
+    Polled {
+        reader: u32,
+        place: Place,
+        record: Record,
+    },
+    Told {
+        broker: u32,
+        term: Term,
+        leader: i64,
+    },
+    /// Of the harness: nothing was wrong any more, and records from this place on were never handed to the consumer.
+    Stood {
+        reader: u32,
+        place: Place,
+    },
 }
 
 impl Event {
@@ -65,6 +98,11 @@ impl Event {
                 place: place(partition, offset)?,
                 record: record(writer, number)?,
             },
+            ("T", &[broker, partition, epoch, leader]) => Self::Told {
+                broker: broker.try_into().ok()?,
+                term: Term { partition: partition.try_into().ok()?, epoch },
+                leader,
+            },
             _ => return None,
         })
     }
@@ -90,6 +128,8 @@ fn lines_of_clients_are_events() {
     assert_eq!(Event::parse("F 3 17 2"), Some(Event::Failed { record }));
     assert_eq!(Event::parse("B 9 2 40"), Some(Event::Began { reader: 9, place }));
     assert_eq!(Event::parse("R 9 2 40 3 17"), Some(Event::Polled { reader: 9, place, record }));
+    let term = Term { partition: 2, epoch: 5 };
+    assert_eq!(Event::parse("T 1 2 5 3"), Some(Event::Told { broker: 1, term, leader: 3 }));
     for strange in ["", "S", "S 3 17", "R 9 2 40 3 x", "S -3 17 2", "Z 1 2 3", "S 3 17 2 "] {
         assert_eq!(Event::parse(strange), None, "{strange}");
     }

@@ -1,25 +1,30 @@
 //! Nothing acknowledged is lost, whatever is done to the processes of a cluster; a history says so, not a hope.
 //!
 //! `make checker SEED=7 SECONDS=600 BROKERS=5`. Producers and consumers of real clients (`clients`) write and read with
-//! their defaults, idempotent and with acks of all, while nodes are killed, stopped and paused and leaders and replicas
-//! move (`faults`). What they invoked and were answered is a history (`history`); at the end the whole log is read once from
-//! every replica, and `verdict` decides from these alone. The seed decides the faults; how they meet the requests is up to the machine.
+//! their defaults, idempotent and with acks of all, while nodes are killed, stopped and paused, cables are cut (`cuts`), a disk
+//! fills up and leaders and replicas move (`faults`). What they invoked and were answered is a history (`history`); at the end
+//! the whole log is read once from every replica, and `verdict` decides from these alone. The seed decides the faults; how
+//! they meet the requests is up to the machine.
+//!
+//! Every broker is a host of its own, which takes root. `MILENA_TEST_BROKER=kafka` judges Apache Kafka.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::fs;
 use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clients::{Clients, Scene};
+use clients::{Clients, Ends, PROGRAMS, Scene};
 use faults::{Chaos, REPLICAS};
 use figures::Figures;
 use history::Event;
 use milena_protocol::messages::CreateTopicsRequest;
 use milena_protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig};
-use milena_tests::{Dice, TestCluster, within};
+use milena_tests::{Dice, Flavor, Network, Role, SmallDisk, TestCluster, within};
 
 mod clients;
+mod cuts;
 mod faults;
 mod figures;
 mod history;
@@ -32,6 +37,8 @@ const CONFIGS: [(&str, &str); 3] =
     [("min.insync.replicas", "2"), ("segment.bytes", "1048576"), ("retention.ms", "-1")];
 /// Records that every program must get acknowledged after a round before the next one begins.
 const PROGRESS: u64 = 50;
+/// The disk of the last node: room for a long run.
+const DISK_BYTES: u64 = 4 << 30;
 /// Anomalies that are printed.
 const SHOWN_MAX: usize = 30;
 
@@ -61,26 +68,33 @@ fn acknowledged_records_outlive_every_fault() {
         brokers: setting("BROKERS", 3),
         rate: setting("RATE", 200),
     };
-    let cluster = TestCluster::start(plan.brokers, &[]).unwrap();
+    let (cluster, disk) = start(plan.brokers);
     create(&cluster);
     let bootstrap = cluster.bootstrap();
     let folder = cluster.node(1).folder().parent().unwrap().to_owned();
     let (topic, partitions) = TOPIC;
-    let scene = Scene { bootstrap: &bootstrap, topic, partitions, rate: plan.rate, folder: &folder };
+    let hosts = cluster.network().unwrap().hosts()[plan.brokers..].to_vec();
+    let scene =
+        Scene { bootstrap: &bootstrap, topic, partitions, rate: plan.rate, folder: &folder, hosts: &hosts };
     let mut clients = Clients::start_all(scene);
-    let mut chaos = Chaos::new(cluster, TOPIC);
+    let watch = Clients::watch(scene);
+    let mut chaos = Chaos::new(cluster, disk, TOPIC);
     let started = Instant::now();
+    let mut stood = Vec::new();
     let mut is_live = true;
     for step in 0.. {
         is_live = makes_progress(&mut clients);
-        if !is_live || started.elapsed() >= Duration::from_secs(plan.seconds) {
+        stood = standing(&clients);
+        if !is_live || !stood.is_empty() || started.elapsed() >= Duration::from_secs(plan.seconds) {
             break;
         }
         eprintln!("round {step} at {:?}", started.elapsed());
         chaos.round(&mut Dice::new(plan.seed, step));
     }
     clients.iter().for_each(Clients::ask_to_end);
-    let mut history: Vec<Event> = clients.into_iter().flat_map(Clients::history).collect();
+    watch.ask_to_end();
+    let mut history: Vec<Event> = clients.into_iter().chain([watch]).flat_map(Clients::history).collect();
+    history.extend(stood);
     for node in 1..=plan.brokers as i32 {
         chaos.lead(node);
         history.extend(Clients::audit(scene, node as u32 - 1).history());
@@ -104,6 +118,34 @@ fn makes_progress(clients: &mut [Clients]) -> bool {
         let before = clients.acknowledged();
         within(PATIENCE, || (clients.acknowledged() >= before + PROGRESS).then_some(())).is_some()
     })
+}
+
+/// The consumers that are not handed, now that all faults are healed, what was acknowledged until now.
+fn standing(clients: &[Clients]) -> Vec<Event> {
+    let mut ends = Ends::new();
+    for (partition, end) in clients.iter().flat_map(Clients::ends) {
+        let known = ends.entry(partition).or_default();
+        *known = end.max(*known);
+    }
+    let behind = || clients.iter().flat_map(|clients| clients.behind(&ends)).collect::<Vec<_>>();
+    within(PATIENCE, || behind().is_empty().then(Vec::new)).unwrap_or_else(behind)
+}
+
+/// So many brokers, each on a host of its own, and the disk of the last one; a host more for each client program.
+fn start(brokers: usize) -> (TestCluster, Option<SmallDisk>) {
+    let flavor = Flavor::wanted();
+    let network = Network::start(brokers + PROGRAMS);
+    let nodes = vec![(Role::Combined, flavor); brokers];
+    let mut cluster = TestCluster::prepare_on(network, &nodes, &[]).unwrap();
+    // Kafka formats what would be hidden, and ends for good without room.
+    let disk = (flavor == Flavor::Milena).then(|| {
+        let data = cluster.node(brokers as i32).folder().join("data");
+        fs::create_dir(&data).unwrap();
+        SmallDisk::mount(&data, DISK_BYTES)
+    });
+    cluster.launch_all().unwrap();
+    cluster.await_all();
+    (cluster, disk)
 }
 
 fn create(cluster: &TestCluster) {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::history::{AUDITORS, Event, Place, Record};
+use crate::history::{AUDITORS, Event, Place, Record, Term};
 
 /// What must not be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +27,12 @@ pub(crate) enum Anomaly {
     SkippedPoll { reader: u32, place: Place, expected: i64 },
     /// Records of one producer are not in the order in which it sent them.
     NonMonotonicSend { place: Place, records: [Record; 2] },
+    /// A broker told of an older epoch of leaders after a newer one.
+    StaleMetadata { broker: u32, term: Term, newer: i64 },
+    /// Clients were told of two leaders of one epoch.
+    TwoLeaders { term: Term, leaders: [i64; 2] },
+    /// A consumer was not handed records that are there, for long after the last fault was healed.
+    StandingConsumer { reader: u32, place: Place },
 }
 
 impl Anomaly {
@@ -41,6 +47,9 @@ impl Anomaly {
             Self::NonMonotonicPoll { .. } => "non-monotonic poll",
             Self::SkippedPoll { .. } => "skipped poll",
             Self::NonMonotonicSend { .. } => "non-monotonic send",
+            Self::StaleMetadata { .. } => "stale metadata",
+            Self::TwoLeaders { .. } => "two leaders",
+            Self::StandingConsumer { .. } => "standing consumer",
         }
     }
 }
@@ -49,6 +58,7 @@ impl Anomaly {
 pub(crate) fn judge(history: &[Event]) -> BTreeSet<Anomaly> {
     let mut anomalies = of_places(history);
     anomalies.extend(of_readers(history));
+    anomalies.extend(of_metadata(history));
     for log in audited(history).values() {
         anomalies.extend(of_losses(history, log));
         anomalies.extend(of_order(log));
@@ -129,7 +139,29 @@ fn of_readers(history: &[Event]) -> Vec<Anomaly> {
                     anomalies.push(Anomaly::SkippedPoll { reader, place, expected });
                 }
             }
+            Event::Stood { reader, place } => anomalies.push(Anomaly::StandingConsumer { reader, place }),
             _ => {}
+        }
+    }
+    anomalies
+}
+
+/// Epochs of each partition go on at each broker, restarts of it included, and have one leader at all of them.
+fn of_metadata(history: &[Event]) -> Vec<Anomaly> {
+    let (mut epochs, mut leaders) = (HashMap::new(), HashMap::new());
+    let mut anomalies = Vec::new();
+    for event in history {
+        let Event::Told { broker, term, leader } = *event else { continue };
+        let newer = epochs.entry((broker, term.partition)).or_insert(term.epoch);
+        if *newer > term.epoch {
+            anomalies.push(Anomaly::StaleMetadata { broker, term, newer: *newer });
+        }
+        *newer = term.epoch.max(*newer);
+        let known = *leaders.entry(term).or_insert(leader);
+        if known < 0 {
+            leaders.insert(term, leader);
+        } else if leader >= 0 && leader != known {
+            anomalies.push(Anomaly::TwoLeaders { term, leaders: [known, leader] });
         }
     }
     anomalies
@@ -289,5 +321,27 @@ mod tests {
         let found = judged(&SENT, &["0 0 1 2", "0 1 1 1"]);
         let records = [record(1, 2), record(1, 1)];
         assert_eq!(found, [Anomaly::NonMonotonicSend { place: place(0, 1), records }]);
+    }
+
+    #[test]
+    fn broker_that_tells_of_an_older_epoch_is_stale() {
+        let term = Term { partition: 0, epoch: 4 };
+        let found = judged(&["T 1 0 4 2", "T 1 0 5 2", "T 1 0 4 2", "T 2 0 4 2"], &[]);
+        assert_eq!(found, [Anomaly::StaleMetadata { broker: 1, term, newer: 5 }]);
+    }
+
+    #[test]
+    fn epoch_has_one_leader_or_none_that_is_known() {
+        let term = Term { partition: 0, epoch: 4 };
+        assert_eq!(judged(&["T 1 0 4 -1", "T 2 0 4 2", "T 1 0 4 2", "T 3 0 4 -1", "T 3 1 4 1"], &[]), []);
+        let found = judged(&["T 1 0 4 2", "T 2 0 4 3"], &[]);
+        assert_eq!(found, [Anomaly::TwoLeaders { term, leaders: [2, 3] }]);
+    }
+
+    #[test]
+    fn consumer_that_stands_is_an_anomaly() {
+        let stood = Event::Stood { reader: 70, place: place(0, 3) };
+        let found: Vec<_> = judge(&[stood]).into_iter().collect();
+        assert_eq!(found, [Anomaly::StandingConsumer { reader: 70, place: place(0, 3) }]);
     }
 }

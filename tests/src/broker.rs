@@ -17,6 +17,7 @@ use anyhow::Context;
 use milena_protocol::messages::MetadataRequest;
 use tempfile::TempDir;
 
+use crate::network::Host;
 use crate::wait::eventually;
 use crate::{Process, frame, java, paths};
 
@@ -98,7 +99,7 @@ impl TestBroker {
         if flavor == Flavor::Kafka {
             format(directory.path(), features)?;
         }
-        let process = spawn(flavor, directory.path(), &[])?;
+        let process = spawn(flavor, directory.path(), (&[], None))?;
         let mut broker = Self { flavor, directory, settings, port, controller_port, http: None, process };
         broker.await_ready();
         Ok(broker)
@@ -161,7 +162,7 @@ impl TestBroker {
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         self.settings.extend(settings);
         write_properties(self.directory.path(), &self.settings, (self.port, self.controller_port))?;
-        self.process = spawn(self.flavor, self.directory.path(), &[])?;
+        self.process = spawn(self.flavor, self.directory.path(), (&[], None))?;
         self.await_ready();
         Ok(())
     }
@@ -169,7 +170,7 @@ impl TestBroker {
     /// Begins to start it again, and does not wait.
     pub fn launch(&mut self) -> io::Result<()> {
         self.process.kill();
-        self.process = spawn(self.flavor, self.directory.path(), &[])?;
+        self.process = spawn(self.flavor, self.directory.path(), (&[], None))?;
         Ok(())
     }
 
@@ -264,7 +265,12 @@ pub(crate) fn format_with(directory: &Path, without: &[&str], further: &[&str]) 
     java::tool("kafka.tools.StorageTool", &arguments).map(drop)
 }
 
-pub(crate) fn spawn(flavor: Flavor, directory: &Path, variables: &[(&str, &str)]) -> io::Result<Process> {
+/// Starts a broker with further variables in its environment, on this machine or on a host of its own.
+pub(crate) fn spawn(
+    flavor: Flavor,
+    directory: &Path,
+    (variables, host): (&[(&str, &str)], Option<&Host>),
+) -> io::Result<Process> {
     let mut command = match flavor {
         Flavor::Milena => Command::new(paths::binary("milena-broker")),
         Flavor::Kafka => java::java(),
@@ -278,5 +284,8 @@ pub(crate) fn spawn(flavor: Flavor, directory: &Path, variables: &[(&str, &str)]
     }
     command.env("CLUSTER_ID", CLUSTER_ID).env("MILENA_HTTP_LISTEN", "127.0.0.1:0");
     command.envs(variables.iter().copied());
-    Process::start(command)
+    Process::start(match host {
+        Some(host) => host.enter(&command),
+        None => command,
+    })
 }

@@ -3,23 +3,21 @@
 //! The voters are static or, among our own nodes, dynamic; every node can be formatted by itself. Node ids begin at 1.
 //! What the processes said, and their data, is kept when a test fails.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io;
 use std::thread;
 
-use anyhow::Context;
-use milena_protocol::messages::describe_quorum::{RequestPartitionData, RequestTopicData};
-use milena_protocol::messages::{
-    DescribeQuorumRequest, MetadataRequest, MetadataResponse, metadata::MetadataRequestTopic,
-};
-use milena_protocol::{NodeId, Request};
+use milena_protocol::NodeId;
 use tempfile::TempDir;
 
-use crate::broker::{Flavor, PATIENCE, WITHOUT, format_with, free_port, spawn};
+use crate::Process;
+use crate::broker::{Flavor, PATIENCE, WITHOUT, format_with, free_port};
+use crate::network::Network;
 use crate::wait::eventually;
-use crate::{Process, frame};
+
+pub use node::Node;
+
+mod node;
 
 /// Settings of every node.
 const SETTINGS: &[(&str, &str)] = &[
@@ -58,20 +56,6 @@ impl Role {
     }
 }
 
-/// One process of a cluster.
-#[derive(Debug)]
-pub struct Node {
-    id: NodeId,
-    role: Role,
-    flavor: Flavor,
-    folder: PathBuf,
-    port: u16,
-    controller_port: u16,
-    process: Option<Process>,
-    /// What ended processes of it said.
-    said: Vec<String>,
-}
-
 /// A cluster that ends with the test.
 #[derive(Debug)]
 pub struct TestCluster {
@@ -80,6 +64,8 @@ pub struct TestCluster {
     recorded_voters: Option<usize>,
     directory: Option<TempDir>,
     settings: Vec<(String, String)>,
+    // Goes after the processes.
+    network: Option<Network>,
 }
 
 impl TestCluster {
@@ -103,7 +89,16 @@ impl TestCluster {
         nodes: &[(Role, Flavor)],
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
-        Self::prepare_with((first, None), nodes, settings)
+        Self::prepare_with((first, None), nodes, settings, None)
+    }
+
+    /// The same on the first hosts of a network.
+    pub fn prepare_on(
+        network: Network,
+        nodes: &[(Role, Flavor)],
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        Self::prepare_with((1, None), nodes, settings, Some(network))
     }
 
     /// The same with dynamic voters, for our own nodes.
@@ -114,24 +109,28 @@ impl TestCluster {
     /// The same where only the first `voters` controllers vote, until others are added.
     pub fn prepare_growing(voters: usize, roles: &[Role], settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let nodes: Vec<_> = roles.iter().map(|role| (*role, Flavor::Milena)).collect();
-        Self::prepare_with((1, Some(voters)), &nodes, settings)
+        Self::prepare_with((1, Some(voters)), &nodes, settings, None)
     }
 
     fn prepare_with(
         (first, recorded_voters): (i32, Option<usize>),
         nodes: &[(Role, Flavor)],
         settings: &[(&str, &str)],
+        network: Option<Network>,
     ) -> anyhow::Result<Self> {
         let directory = TempDir::with_prefix("milena-cluster-")?;
         let settings = SETTINGS.iter().chain(settings);
         let settings = settings.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let mut cluster = Self { nodes: Vec::new(), recorded_voters, directory: None, settings };
+        let mut cluster = Self { nodes: Vec::new(), recorded_voters, directory: None, settings, network };
+        let mut hosts = cluster.network.iter().flat_map(Network::hosts).cloned();
         for (id, (role, flavor)) in (first..).map(NodeId).zip(nodes.iter().copied()) {
             let folder = directory.path().join(format!("node-{id}"));
             fs::create_dir(&folder)?;
             let (port, controller_port) = (free_port()?, free_port()?);
             let said = Vec::new();
-            cluster.nodes.push(Node { id, role, flavor, folder, port, controller_port, process: None, said });
+            let (host, process) = (hosts.next(), None);
+            let node = Node { id, role, flavor, host, folder, port, controller_port, process, said };
+            cluster.nodes.push(node);
         }
         cluster.directory = Some(directory);
         for node in &cluster.nodes {
@@ -146,6 +145,11 @@ impl TestCluster {
     /// Every node, in the order of their ids.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// The network that it runs on, if it has one of its own.
+    pub fn network(&self) -> Option<&Network> {
+        self.network.as_ref()
     }
 
     /// A node by its id.
@@ -184,6 +188,11 @@ impl TestCluster {
     /// Ends a node at once, as `kill -9` does.
     pub fn kill(&mut self, id: i32) {
         self.node_mut(id).end(Process::kill);
+    }
+
+    /// Whether a node was started and has ended by itself.
+    pub fn has_ended(&mut self, id: i32) -> bool {
+        self.node_mut(id).process.as_mut().is_some_and(|process| process.ended().is_some())
     }
 
     /// Ends a node in order.
@@ -269,7 +278,7 @@ impl TestCluster {
     }
 
     fn write_properties(&self, node: &Node) -> io::Result<()> {
-        let (client, controller) = (node.bootstrap(), format!("127.0.0.1:{}", node.controller_port));
+        let (client, controller) = (node.bootstrap(), node.controller_address());
         let listeners = match node.role {
             Role::Broker => format!("PLAINTEXT://{client}"),
             Role::Controller => format!("CONTROLLER://{controller}"),
@@ -308,97 +317,6 @@ impl Drop for TestCluster {
         }
         if let Some(directory) = self.directory.take() {
             eprintln!("the nodes and what they said are kept in {}", directory.keep().display());
-        }
-    }
-}
-
-impl Node {
-    /// Its id.
-    pub fn id(&self) -> i32 {
-        self.id.0
-    }
-
-    /// Whose it is.
-    pub fn flavor(&self) -> Flavor {
-        self.flavor
-    }
-
-    /// `host:port` for clients.
-    pub fn bootstrap(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
-    }
-
-    /// `host:port` of its controller listener.
-    pub fn controller_address(&self) -> String {
-        format!("127.0.0.1:{}", self.controller_port)
-    }
-
-    /// Where its properties and its data are.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// The process, if it runs.
-    pub fn process(&self) -> Option<&Process> {
-        self.process.as_ref()
-    }
-
-    /// What its processes have printed so far.
-    pub fn lines(&self) -> Vec<String> {
-        let running = self.process.iter().flat_map(Process::lines);
-        self.said.iter().cloned().chain(running).collect()
-    }
-
-    /// Asks it at its clients' listener.
-    pub fn ask<R: Request>(&self, version: i16, request: &R) -> io::Result<R::Response> {
-        frame::exchange(&mut frame::connect(&self.bootstrap())?, version, request)
-    }
-
-    /// What it says of `topics`.
-    pub fn metadata(&self, topics: &[&str]) -> io::Result<MetadataResponse> {
-        let topic = |name: &&str| MetadataRequestTopic { name: Some((*name).into()), ..Default::default() };
-        let topics = Some(topics.iter().map(topic).collect());
-        self.ask(12, &MetadataRequest { topics, allow_auto_topic_creation: false, ..Default::default() })
-    }
-
-    /// The brokers that it names to its clients.
-    pub fn brokers(&self) -> io::Result<BTreeSet<i32>> {
-        Ok(self.metadata(&[])?.brokers.iter().map(|broker| broker.node_id).collect())
-    }
-
-    /// Who leads the metadata quorum, as it finds out.
-    pub fn controller(&self) -> io::Result<Option<i32>> {
-        let partitions = vec![RequestPartitionData { partition_index: 0 }];
-        let topics = vec![RequestTopicData { topic_name: "__cluster_metadata".into(), partitions }];
-        let answer = self.ask(1, &DescribeQuorumRequest { topics })?;
-        let leaders = answer.topics.iter().flat_map(|topic| &topic.partitions);
-        let mut leaders = leaders.filter(|led| led.error_code == 0 && led.leader_id >= 0);
-        Ok(leaders.next().map(|led| led.leader_id))
-    }
-
-    /// Status and body of a page of ours.
-    pub fn page(&self, path: &str) -> anyhow::Result<(u16, String)> {
-        let line = self.lines().into_iter().rev().find(|line| line.contains("serving metrics and health"));
-        let line = line.context("only our nodes serve pages")?;
-        let http = line.split("address=").nth(1).context("an address")?.trim().to_owned();
-        let mut stream = frame::connect(&http)?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let status = answer.split(' ').nth(1).context("a status line")?.parse()?;
-        Ok((status, answer.split_once("\r\n\r\n").unwrap_or_default().1.to_owned()))
-    }
-
-    fn launch(&mut self, variables: &[(&str, &str)]) -> io::Result<()> {
-        self.end(Process::kill);
-        self.process = Some(spawn(self.flavor, &self.folder, variables)?);
-        Ok(())
-    }
-
-    fn end(&mut self, end: impl FnOnce(&mut Process)) {
-        if let Some(mut process) = self.process.take() {
-            end(&mut process);
-            self.said.extend(process.lines());
         }
     }
 }

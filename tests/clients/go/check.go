@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // The lines of tests/checker/history.rs. Those of one client stay in its order; what waits is written every so often.
@@ -67,6 +68,47 @@ func checked(bootstrap string, first, producers, consumers, rate int, target tar
 	end()
 	readers.Wait()
 	h.flush()
+}
+
+// Asks every broker who leads until it is interrupted.
+func watched(bootstrap string, target target) {
+	running, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	h := newHistory()
+	var watchers sync.WaitGroup
+	for index, address := range strings.Split(bootstrap, ",") {
+		watchers.Go(func() { h.watch(running, address, index+1, target) })
+	}
+	watchers.Wait()
+	h.flush()
+}
+
+// Notes each answer that differs from the one before; a question is only asked when the last one is answered or given up.
+func (h *history) watch(running context.Context, address string, broker int, target target) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(address))
+	check(err)
+	defer client.Close()
+	topic := kmsg.NewMetadataRequestTopic()
+	topic.Topic = kmsg.StringPtr(target.name)
+	request := kmsg.NewPtrMetadataRequest()
+	request.Topics = append(request.Topics, topic)
+	told := map[int32][2]int32{}
+	for tick := time.Tick(50 * time.Millisecond); running.Err() == nil; <-tick {
+		asking, cancel := context.WithTimeout(running, 2*time.Second)
+		answer, err := request.RequestWith(asking, client.SeedBrokers()[0])
+		cancel()
+		if err != nil {
+			continue
+		}
+		for _, topic := range answer.Topics {
+			for _, led := range topic.Partitions {
+				if is := [2]int32{led.LeaderEpoch, led.Leader}; told[led.Partition] != is {
+					told[led.Partition] = is
+					h.note("T %d %d %d %d\n", broker, led.Partition, led.LeaderEpoch, led.Leader)
+				}
+			}
+		}
+	}
 }
 
 // Reads every partition from its start to where it ends now.

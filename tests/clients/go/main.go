@@ -1,11 +1,12 @@
 // franz-go's part of the client tests; tests/clients/main.rs says what each phase must show. The crash tests use
-// write and read; spec, show and admin belong to tests/clients/breadth.rs, soak to tests/soak, check
-// and audit to tests/checker.
+// write and read; spec, show and admin belong to tests/clients/breadth.rs, soak to tests/soak, check,
+// watch and audit to tests/checker.
 //
 // Usage: franz BOOTSTRAP TOPIC before|after|read|write COUNT [SPREAD]|pictures|member|spec|show TOPIC:COUNT...|admin
 //
 //	franz BOOTSTRAP SEED soak TOPIC:PARTITIONS[:keyed]...
 //	franz BOOTSTRAP TOPIC:PARTITIONS check FIRST PRODUCERS CONSUMERS RATE
+//	franz BOOTSTRAP TOPIC:PARTITIONS watch
 //	franz BOOTSTRAP TOPIC:PARTITIONS audit READER
 package main
 
@@ -42,6 +43,10 @@ type session struct {
 func main() {
 	if os.Args[3] == "soak" {
 		soak(os.Args[1], os.Args[2], parseTargets(os.Args[4:]))
+		return
+	}
+	if os.Args[3] == "watch" {
+		watched(os.Args[1], parseTargets(os.Args[2:3])[0])
 		return
 	}
 	if os.Args[3] == "check" || os.Args[3] == "audit" {
