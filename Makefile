@@ -146,6 +146,12 @@ bench: setup kafka ## Milena against Apache Kafka, a table of ratios; ROWS="..."
 	$(RELEASE)/milena-bench run --rows "$(ROWS)" $(if $(ALONE),--alone)
 	python3 bench/partitions.py $(RELEASE)/milena-broker
 
+.PHONY: bench-failover
+bench-failover: setup kafka ## what clients notice when one of three brokers goes, beside Apache Kafka; as root: CASES="kill cut" ROUNDS=5 ALONE=1
+	@tests/clients/install.sh
+	cargo build --release --locked -p milena-broker -p milena-bench
+	$(RELEASE)/milena-bench failover --cases "$(CASES)" --rounds $(or $(ROUNDS),3) $(if $(ALONE),--alone)
+
 .PHONY: bench-partitions
 bench-partitions: build ## what 10,000 partitions cost: descriptors, memory, idle CPU, both kinds of start
 	python3 bench/partitions.py $(RELEASE)/milena-broker

@@ -9,14 +9,18 @@
     reason = "sizes of a benchmark are its own, and it prints a table"
 )]
 
+mod cluster;
+mod failover;
 mod floor;
 mod frames;
 mod load;
 mod machine;
+mod network;
 mod report;
 mod rows;
 mod server;
 mod tools;
+mod usage;
 
 use std::fs::File;
 use std::io::Write;
@@ -54,6 +58,20 @@ enum Command {
         #[arg(long, default_value_t = 8)]
         fill: u64,
     },
+    /// What clients notice when one of three brokers goes; takes the rights of root.
+    Failover {
+        /// Names of cases, separated by commas or spaces; all without any.
+        #[arg(long, default_value = "")]
+        cases: String,
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Leaves Kafka out.
+        #[arg(long)]
+        alone: bool,
+        /// Where the brokers keep their data.
+        #[arg(long, default_value_os_t = std::env::temp_dir())]
+        data: PathBuf,
+    },
     /// The names of the rows.
     Rows,
     /// Serves as a floor program.
@@ -63,6 +81,11 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Run { rows, alone, data, fill } => run(&rows, alone, data, fill),
+        Command::Failover { cases, rounds, alone, data } => {
+            failover::run(&words(&cases), rounds, peers(alone), &data)?;
+            println!("{}", machine::describe());
+            Ok(())
+        }
         Command::Rows => {
             ROWS.iter().for_each(|(name, _)| println!("{name}"));
             Ok(())
@@ -72,13 +95,12 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn run(wanted: &str, alone: bool, data: PathBuf, fill: u64) -> anyhow::Result<()> {
-    let wanted: Vec<&str> = wanted.split([',', ' ']).filter(|name| !name.is_empty()).collect();
+    let wanted = words(wanted);
     if let Some(name) = wanted.iter().find(|name| ROWS.iter().all(|(row, _)| row != *name)) {
         bail!("no row is called {name}");
     }
     touch_disk(&data, fill).context("write and delete the disk area")?;
-    let peers = if alone { &[Peer::Milena][..] } else { &Peer::BOTH };
-    let mut bench = Bench::start(data, peers)?;
+    let mut bench = Bench::start(data, peers(alone))?;
     let started = Instant::now();
     let mut failed = Vec::new();
     for (name, row) in ROWS.iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)) {
@@ -90,6 +112,14 @@ fn run(wanted: &str, alone: bool, data: PathBuf, fill: u64) -> anyhow::Result<()
     }
     println!("{}\n{}", bench.report.markdown(), machine::describe());
     if failed.is_empty() { Ok(()) } else { bail!("rows that failed: {}", failed.join(", ")) }
+}
+
+fn words(list: &str) -> Vec<&str> {
+    list.split([',', ' ']).filter(|word| !word.is_empty()).collect()
+}
+
+fn peers(alone: bool) -> &'static [Peer] {
+    if alone { &[Peer::Milena] } else { &Peer::BOTH }
 }
 
 fn touch_disk(data: &Path, gibibytes: u64) -> anyhow::Result<()> {

@@ -35,7 +35,8 @@ impl Line {
         }
     }
 
-    fn goal(&self) -> String {
+    /// What is to be reached, in words.
+    pub(crate) fn goal(&self) -> String {
         match self.goal {
             Goal::AtMost(limit) => format!("<= {limit}"),
             Goal::AtMostTimesFloor(factor) => format!("<= {factor} x floor"),
@@ -45,21 +46,30 @@ impl Line {
         }
     }
 
-    fn markdown(&self) -> String {
-        let holds = self.holds().map_or("", |holds| if holds { "yes" } else { "**no**" });
-        let of = |base: Option<f64>| match (self.milena, base) {
+    /// Whether it is reached, in words.
+    pub(crate) fn verdict(&self) -> &'static str {
+        self.holds().map_or("", |holds| if holds { "yes" } else { "**no**" })
+    }
+
+    /// How many times `base` it is.
+    pub(crate) fn ratio(&self, base: Option<f64>) -> String {
+        match (self.milena, base) {
             (Some(milena), Some(base)) if base > 0.0 => format!("{:.2}", milena / base),
             _ => String::new(),
-        };
+        }
+    }
+
+    fn markdown(&self) -> String {
         format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {holds} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
             self.what,
             number(self.kafka),
             number(self.milena),
-            of(self.kafka),
+            self.ratio(self.kafka),
             number(self.floor),
-            of(self.floor),
-            self.goal()
+            self.ratio(self.floor),
+            self.goal(),
+            self.verdict()
         )
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use milena_protocol::messages::{
     CreateTopicsRequest, DeleteTopicsRequest, ListOffsetsRequest, MetadataRequest,
     create_topics::CreatableTopic,
@@ -16,14 +16,14 @@ use milena_protocol::messages::{
 use milena_tests::{Process, frame, paths};
 use tempfile::TempDir;
 
+use crate::usage::{self, Memory};
+
 /// How long a start may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What `/proc/PID/stat` counts in: `USER_HZ`, 100 on every Linux of today.
-const TICKS_PER_SECOND: f64 = 100.0;
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
-const CLUSTER_ID: &str = "bWlsZW5hLWJlbmNoLTAwMA";
+pub(crate) const CLUSTER_ID: &str = "bWlsZW5hLWJlbmNoLTAwMA";
 /// What `kafka-server-start.sh` gives the JVM.
-const KAFKA_JVM: &[&str] = &[
+pub(crate) const KAFKA_JVM: &[&str] = &[
     "-Xmx1G",
     "-Xms1G",
     "-server",
@@ -64,13 +64,6 @@ pub(crate) struct Server {
     /// From the start of the process to its first answer.
     pub(crate) started_in: Duration,
     directory: TempDir,
-}
-
-/// Resident memory in bytes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Memory {
-    pub(crate) anonymous: f64,
-    pub(crate) file: f64,
 }
 
 impl Server {
@@ -131,22 +124,11 @@ impl Server {
 
     /// User and system time so far, in seconds.
     pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        let fields = stat.rsplit(')').next().context("a command in stat")?.split_whitespace();
-        // utime and stime are the fields 14 and 15, the 12th and 13th after the command.
-        let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Ok(ticks as f64 / TICKS_PER_SECOND)
+        usage::cpu_seconds(self.process.id())
     }
 
     pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let field = |name: &str| {
-            let line =
-                status.lines().find_map(|line| line.strip_prefix(name)).context("a field of status")?;
-            let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-            anyhow::Ok(kibibytes * 1024.0)
-        };
-        Ok(Memory { anonymous: field("RssAnon:")?, file: field("RssFile:")? })
+        usage::memory(self.process.id())
     }
 
     /// Makes a topic and waits until its leaders are known.
@@ -178,16 +160,27 @@ impl Server {
 }
 
 fn kafka(properties: &Path) -> anyhow::Result<Command> {
-    let format = ["format", "-t", CLUSTER_ID, "-c", &properties.to_string_lossy(), "--standalone"];
-    milena_tests::java::tool("kafka.tools.StorageTool", &format)?;
+    format_kafka(properties, &["--standalone"])?;
     let mut command = Command::new("java");
-    command.args(KAFKA_JVM).arg("-Dlog4j2.level=ERROR");
-    command.arg("-cp").arg(format!("{}/*", paths::cache().join("kafka/libs").display())).arg("kafka.Kafka");
+    command.args(KAFKA_JVM).args(kafka_classes()).arg("kafka.Kafka");
     Ok(command)
 }
 
+/// Formats the directory of an Apache Kafka node.
+pub(crate) fn format_kafka(properties: &Path, further: &[&str]) -> anyhow::Result<()> {
+    let properties = properties.to_string_lossy();
+    let arguments = ["format", "-t", CLUSTER_ID, "-c", &*properties];
+    milena_tests::java::tool("kafka.tools.StorageTool", &[&arguments[..], further].concat()).map(drop)
+}
+
+/// What tells a JVM where Kafka's classes are, and to be quiet.
+pub(crate) fn kafka_classes() -> [String; 3] {
+    let classes = format!("{}/*", paths::cache().join("kafka/libs").display());
+    ["-Dlog4j2.level=ERROR".to_owned(), "-cp".to_owned(), classes]
+}
+
 /// `MILENA_BROKER`, or the release binary beside this program.
-fn broker_binary() -> anyhow::Result<PathBuf> {
+pub(crate) fn broker_binary() -> anyhow::Result<PathBuf> {
     if let Some(path) = std::env::var_os("MILENA_BROKER") {
         return Ok(path.into());
     }
@@ -196,7 +189,7 @@ fn broker_binary() -> anyhow::Result<PathBuf> {
     Ok(binary)
 }
 
-fn free_port() -> std::io::Result<u16> {
+pub(crate) fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 

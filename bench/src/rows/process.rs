@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::Bench;
 use crate::report::Goal;
-use crate::server::{Memory, Peer, Server};
+use crate::server::{Peer, Server};
+use crate::usage::Memory;
 
 /// Idle time before memory is looked at.
 const IDLE: Duration = Duration::from_secs(3);

@@ -1,0 +1,98 @@
+//! A network of its own for each node of a cluster, so that a cable can be pulled: namespaces on a bridge.
+//!
+//! Clients stay where this program runs, on the same bridge. It takes the rights of root. What was made goes with the
+//! value. Addresses are of RFC 2544's range for benchmarks.
+
+use std::net::Ipv4Addr;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+
+const BRIDGE: &str = "bench-milena";
+/// The bridge's own address; that of node `n` is so many higher.
+const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 77, 1);
+const PREFIX_BITS: u8 = 24;
+
+/// Namespaces for nodes 1 to `count`, connected.
+#[derive(Debug)]
+pub(crate) struct Network {
+    count: u32,
+}
+
+impl Network {
+    /// Makes them; what a former run left behind goes first.
+    pub(crate) fn new(count: u32) -> anyhow::Result<Self> {
+        let network = Self { count };
+        network.remove();
+        ip(&format!("link add {BRIDGE} type bridge")).context("namespaces take the rights of root")?;
+        ip(&format!("addr add {FIRST_ADDRESS}/{PREFIX_BITS} dev {BRIDGE}"))?;
+        ip(&format!("link set {BRIDGE} up"))?;
+        (1..=count).try_for_each(|node| network.add(node))?;
+        Ok(network)
+    }
+
+    fn add(&self, node: u32) -> anyhow::Result<()> {
+        let (name, cable, address) = (name(node), cable(node), self.address(node));
+        ip(&format!("netns add {name}"))?;
+        ip(&format!("link add {cable} type veth peer name eth0 netns {name}"))?;
+        ip(&format!("link set {cable} master {BRIDGE} up"))?;
+        ip(&format!("-n {name} addr add {address}/{PREFIX_BITS} dev eth0"))?;
+        ip(&format!("-n {name} link set lo up"))?;
+        ip(&format!("-n {name} link set eth0 up"))
+    }
+
+    /// Where node `node` listens.
+    #[expect(clippy::unused_self, reason = "an address exists as long as its network does")]
+    pub(crate) fn address(&self, node: u32) -> Ipv4Addr {
+        Ipv4Addr::from_bits(FIRST_ADDRESS.to_bits() + node)
+    }
+
+    /// A command that runs where node `node` lives; its arguments and environment follow.
+    #[expect(clippy::unused_self, reason = "a namespace exists as long as its network does")]
+    pub(crate) fn command(&self, node: u32, program: &std::ffi::OsStr) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &name(node)]).arg(program);
+        command
+    }
+
+    /// Nothing reaches the node any more, nor leaves it, and nobody is told.
+    #[expect(clippy::unused_self, reason = "a cable exists as long as its network does")]
+    pub(crate) fn cut(&self, node: u32) -> anyhow::Result<()> {
+        ip(&format!("link set {} nomaster", cable(node)))
+    }
+
+    /// Undoes [`Network::cut`].
+    #[expect(clippy::unused_self, reason = "a cable exists as long as its network does")]
+    pub(crate) fn mend(&self, node: u32) -> anyhow::Result<()> {
+        ip(&format!("link set {} master {BRIDGE}", cable(node)))
+    }
+
+    fn remove(&self) {
+        for node in 1..=self.count {
+            ip(&format!("link del {}", cable(node))).ok();
+            ip(&format!("netns del {}", name(node))).ok();
+        }
+        ip(&format!("link del {BRIDGE}")).ok();
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn name(node: u32) -> String {
+    format!("{BRIDGE}-{node}")
+}
+
+/// The end of a node's cable that is on the bridge.
+fn cable(node: u32) -> String {
+    format!("{BRIDGE}-{node}")
+}
+
+fn ip(arguments: &str) -> anyhow::Result<()> {
+    let output = Command::new("ip").args(arguments.split(' ')).output().context("run ip")?;
+    ensure!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
