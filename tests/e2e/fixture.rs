@@ -4,12 +4,13 @@
 //! after everything about it has been printed.
 
 use std::fs::File;
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
+
+use milena_tests::paths;
 
 use crate::kafka::Kafka;
 use crate::kubernetes::{Namespace, eventually, repository, run};
@@ -18,10 +19,14 @@ use crate::operator;
 /// How long anything that works may take on a busy machine with two cores.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 pub(crate) const CLUSTER: &str = "kafkacluster/demo";
-const BROKERS: &str = "--selector=kafka.milena.dev/cluster=demo,app.kubernetes.io/component=broker";
+/// Selects the brokers' pods.
+pub(crate) const BROKERS: &str =
+    "--selector=kafka.milena.dev/cluster=demo,app.kubernetes.io/component=broker";
 /// Where `make demo` works.
 const DEMO: &str = "truck-gps";
 const CLIENT_IMAGE: &str = "localhost/milena-e2e-client:dev";
+/// The broker's image by another name, as the next version has one.
+pub(crate) const NEXT_IMAGE: &str = "localhost/milena-broker:e2e-next";
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -239,11 +244,7 @@ pub(crate) fn take_turn() -> MutexGuard<'static, ()> {
 
 /// Waits for a demo that runs; it waits for these tests the same way.
 fn lock_cluster() -> Result<File> {
-    let cache = match std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()) {
-        Some(cache) => PathBuf::from(cache),
-        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cache"),
-    };
-    let path = cache.join("milena/kubernetes/turn");
+    let path = paths::cache().join("kubernetes/turn");
     let file = File::options()
         .create(true)
         .append(true)
@@ -259,6 +260,7 @@ pub(crate) fn prepare() -> Result<()> {
     let prepare = || {
         let lock = lock_cluster()?;
         load_client_image()?;
+        load_next_image()?;
         require_own_cluster()?;
         Ok(lock)
     };
@@ -281,6 +283,26 @@ fn load_client_image() -> Result<()> {
     let loaded = run(&script("load.sh"), &[archive]).map(drop);
     std::fs::remove_file(archive).context("remove the image's archive")?;
     loaded
+}
+
+/// Gives the broker's image, as `make images` left it, another name in the cluster.
+fn load_next_image() -> Result<()> {
+    let images = paths::cache().join("kubernetes/images");
+    let (from, to) = (images.join("milena-broker.tar"), images.join("milena-broker-next.tar"));
+    std::fs::remove_file(&to).or_else(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })?;
+    let source = format!("oci-archive:{}", from.display());
+    let target = format!("oci-archive:{}:{NEXT_IMAGE}", to.display());
+    run("skopeo", &["--insecure-policy", "copy", "--quiet", &source, &target])?;
+    let load = repository().join("tests/kubernetes/load.sh");
+    run(&load.to_string_lossy(), &[&to.to_string_lossy()]).map(drop)
+}
+
+/// How many nodes the cluster has.
+pub(crate) fn nodes() -> Result<usize> {
+    Ok(run("kubectl", &["get", "nodes", "--output=name"])?.lines().count())
 }
 
 /// The tests uninstall the operator, which would leave other people's clusters alone with their finalizers. A demo that

@@ -1,5 +1,7 @@
 //! kcat inside the client pod: an ordinary client that finds the brokers through the cluster's DNS and Services.
 
+use std::process::{Child, Command, Stdio};
+
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
@@ -33,6 +35,15 @@ impl Kafka {
         ];
         let kcat = ["/usr/bin/kcat", "-b", &self.bootstrap];
         self.namespace.kubectl_with_input(&[&shell[..], &kcat[..], arguments].concat(), input)
+    }
+
+    /// kcat without a limit of its time.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Result<Child> {
+        let mut command = Command::new("kubectl");
+        command.args(["--namespace", &self.namespace.name, "exec", "--stdin", "client", "--"]);
+        command.args(["/usr/bin/kcat", "-b", &self.bootstrap]).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().context("start kubectl")
     }
 
     /// What Metadata answers.

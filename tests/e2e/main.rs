@@ -6,6 +6,7 @@
 mod fixture;
 mod kafka;
 mod kubernetes;
+mod load;
 mod operator;
 mod replicated;
 

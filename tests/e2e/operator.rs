@@ -1,9 +1,10 @@
 //! The operator as people have it: a Helm release of the chart in a namespace of its own.
 
 use std::sync::OnceLock;
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 
 use crate::kubernetes::{Namespace, eventually, run};
 
@@ -64,6 +65,20 @@ pub(crate) fn scale(replicas: usize) -> Result<()> {
         return namespace().kubectl(&["rollout", "status", DEPLOYMENT, "--timeout=90s"]).map(drop);
     }
     wait_until_gone()
+}
+
+/// Kills the operator's pods some time into `step`, as a failing node would. Another has to go on where they were.
+pub(crate) fn killed_after<T>(moment: Duration, step: impl FnOnce() -> Result<T>) -> Result<T> {
+    thread::scope(|scope| {
+        let killer = scope.spawn(|| {
+            // The moment is what is chosen at random; nothing is waited for.
+            thread::sleep(moment);
+            namespace().kubectl(&["delete", "pod", PODS, "--grace-period=0", "--force"])
+        });
+        let outcome = step();
+        killer.join().map_err(|_| anyhow!("the killer panicked"))??;
+        outcome
+    })
 }
 
 /// Waits until no pod of the operator is left.
