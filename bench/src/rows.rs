@@ -1,5 +1,6 @@
 //! The rows: what is run, in which order, and what of it is told.
 
+mod cluster;
 mod consume;
 mod latency;
 mod process;
@@ -36,6 +37,7 @@ pub(crate) const ROWS: &[(&str, Row)] = &[
     ("end-to-end", latency::end_to_end),
     ("latency", latency::open_loop),
     ("loaded", process::loaded_memory),
+    ("three-brokers", cluster::three_brokers),
 ];
 
 /// Both brokers, and what was measured so far.

@@ -33,3 +33,8 @@ pub(crate) fn memory(process: u32) -> anyhow::Result<Memory> {
     };
     Ok(Memory { anonymous: field("RssAnon:")?, file: field("RssFile:")? })
 }
+
+/// Open descriptors of a process.
+pub(crate) fn descriptors(process: u32) -> anyhow::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{process}/fd"))?.count())
+}

@@ -40,14 +40,15 @@ pub(crate) struct Latency {
 }
 
 impl OpenLoop {
-    /// Sends everything to `topic` at `address`.
-    pub(crate) fn run(&self, address: &str, topic: &str) -> anyhow::Result<Latency> {
+    /// Sends everything to `topic`, whose partition `n` is led by the address `n`, around all of them.
+    pub(crate) fn run(&self, addresses: &[&str], topic: &str) -> anyhow::Result<Latency> {
         let total = self.requests_per_second * self.duration.as_secs();
         let mut streams = Vec::new();
         let mut frames = Vec::new();
         for index in 0..self.connections {
-            streams.push(frame::connect(address)?);
-            frames.push(ProduceFrame::new(topic, index % self.partitions, self.partitions, &self.shape)?);
+            let partition = index % self.partitions;
+            streams.push(frame::connect(addresses[partition % addresses.len()])?);
+            frames.push(ProduceFrame::new(topic, partition, self.partitions, &self.shape)?);
         }
         let schedule = Schedule { start: Instant::now() + Duration::from_millis(100), load: *self, total };
         let readers: Vec<_> = streams

@@ -29,17 +29,18 @@ impl Produce {
         (self.shape.record_bytes * self.shape.batches) as u64 * self.shape.batch_records
     }
 
-    /// Sends everything to `topic` at `address`.
-    pub(crate) fn run(&self, address: &str, topic: &str) -> anyhow::Result<Done> {
-        block_on(LocalSet::new().run_until(self.all(address, topic)))?
+    /// Sends everything to `topic`, whose partition `n` is led by the address `n`, around all of them.
+    pub(crate) fn run(&self, addresses: &[&str], topic: &str) -> anyhow::Result<Done> {
+        block_on(LocalSet::new().run_until(self.all(addresses, topic)))?
     }
 
-    async fn all(&self, address: &str, topic: &str) -> anyhow::Result<Done> {
+    async fn all(&self, addresses: &[&str], topic: &str) -> anyhow::Result<Done> {
         let left = Rc::new(Cell::new(self.requests));
         let mut connections = JoinSet::new();
         for index in 0..self.connections {
-            let frame = ProduceFrame::new(topic, index % self.partitions, self.partitions, &self.shape)?;
-            let stream = TcpStream::connect(address).await?;
+            let partition = index % self.partitions;
+            let frame = ProduceFrame::new(topic, partition, self.partitions, &self.shape)?;
+            let stream = TcpStream::connect(addresses[partition % addresses.len()]).await?;
             stream.set_nodelay(true)?;
             connections.spawn_local(connection(*self, stream, frame, left.clone()));
         }

@@ -42,7 +42,7 @@ fn consume(
     let fetch =
         Fetch { partitions: PARTITIONS, partition_bytes: bytes * PASSES / PARTITIONS as u64, checked: true };
     let results = bench.each(PARTITIONS, |broker, topic| {
-        load.run(&broker.address, topic)?;
+        load.run(&[&broker.address], topic)?;
         let native = measure(broker, || fetch.run(&broker.address, topic))?;
         let tool = measure(broker, || tools::consumer_performance(&broker.address, topic, records))?;
         Ok(Consumed { native, tool })

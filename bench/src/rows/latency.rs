@@ -25,9 +25,9 @@ const OPEN_LOOP: OpenLoop = OpenLoop {
 const END_TO_END_RECORDS: u64 = 20_000;
 
 pub(super) fn open_loop(bench: &mut Bench) -> anyhow::Result<()> {
-    let results = bench.each(PARTITIONS, |broker, topic| OPEN_LOOP.run(&broker.address, topic))?;
+    let results = bench.each(PARTITIONS, |broker, topic| OPEN_LOOP.run(&[&broker.address], topic))?;
     let server = Server::floor("produce", &bench.data)?;
-    let floor = OpenLoop { checked: false, ..OPEN_LOOP }.run(&server.address, "floor")?;
+    let floor = OpenLoop { checked: false, ..OPEN_LOOP }.run(&[&server.address], "floor")?;
     tell(bench, "produce 20k/s of 1 KB, acks=all, open loop", &results, Some(floor));
     Ok(())
 }

@@ -110,9 +110,9 @@ fn native(bench: &mut Bench, row: &Native) -> anyhow::Result<()> {
 }
 
 fn run(server: &Server, topic: &str, load: Produce) -> anyhow::Result<(Done, Cost)> {
-    Produce { requests: load.requests / WARM_UP_PART, ..load }.run(&server.address, topic)?;
+    Produce { requests: load.requests / WARM_UP_PART, ..load }.run(&[&server.address], topic)?;
     server.touch_memory(load.requests * load.frame_bytes())?;
-    measure(server, || load.run(&server.address, topic))
+    measure(server, || load.run(&[&server.address], topic))
 }
 
 pub(super) fn perf_one_kilobyte(bench: &mut Bench) -> anyhow::Result<()> {
