@@ -165,7 +165,13 @@ impl Partition {
         self.health.check_write()?;
         let (config, header) = (self.config.load(), batch.header());
         let mut state = self.lock();
-        let plan = state.plan_append(header, origin)?;
+        let plan = match state.plan_append(header, origin) {
+            Err(ErrorCode::OutOfOrderSequenceNumber) if state.may_recall(header) => {
+                open::recall_batches(&self.log, &mut state).map_err(|error| self.read_failed(&error))?;
+                state.plan_append(header, origin)?
+            }
+            plan => plan?,
+        };
         let (base_offset, leader_epoch) = match plan {
             AppendPlan::Append { base_offset, leader_epoch } => (base_offset, leader_epoch),
             AppendPlan::Duplicate(batch) => {

@@ -12,7 +12,7 @@ use milena_protocol::messages::alter_partition_reassignments::{ReassignableParti
 use milena_protocol::messages::elect_leaders::TopicPartitions;
 use milena_protocol::messages::metadata::MetadataResponsePartition;
 use milena_protocol::messages::{AlterPartitionReassignmentsRequest, ElectLeadersRequest};
-use milena_tests::{Dice, Network, Node, SmallDisk, TestCluster, eventually};
+use milena_tests::{Dice, Network, Node, Process, SmallDisk, TestCluster, eventually};
 
 use crate::PATIENCE;
 use crate::cuts::{Cut, cables};
@@ -23,6 +23,8 @@ const DWELL_MS_MAX: [usize; 6] = [1, 400, 400, 4000, 4000, 12_000];
 pub(crate) const REPLICAS: usize = 3;
 const TIMEOUT_MS: i32 = 20_000;
 const PREFERRED: i8 = 0;
+/// Said by a broker that ends because its metadata cannot be written.
+const DISK_FAILED: &str = "metadata quorum failed";
 
 /// See the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,11 +89,6 @@ impl Chaos {
     pub(crate) fn new(cluster: TestCluster, disk: Option<SmallDisk>, topic: (&'static str, u32)) -> Self {
         let (down, paused, cut, done) = Default::default();
         Self { cluster, topic, down, paused, cut, disk, is_disk_full: false, done }
-    }
-
-    /// Whether all nodes were stopped in order at once.
-    pub(crate) fn has_stopped_all(&self) -> bool {
-        self.done.get(&Fault::StopAll).is_some_and(|count| *count > 0)
     }
 
     /// How often each fault was done.
@@ -188,16 +185,23 @@ impl Chaos {
         vec![self.last()]
     }
 
-    /// Gives the disk room again; the node may have ended without.
+    /// Gives the disk room again.
     fn free_disk(&mut self) {
-        if !std::mem::take(&mut self.is_disk_full) {
-            return;
+        if std::mem::take(&mut self.is_disk_full) {
+            self.disk.iter().for_each(SmallDisk::free);
         }
-        self.disk.iter().for_each(SmallDisk::free);
+    }
+
+    /// Starts the last node again where it gives up, because its metadata log found no room.
+    fn restart_failed(&mut self) {
         let last = self.last();
-        if self.cluster.has_ended(last) {
-            eprintln!("node {last} ended without room on its disk");
-            self.down.insert(last);
+        let lines = self.cluster.node(last).process().map(Process::lines).unwrap_or_default();
+        if lines.iter().any(|line| line.contains(DISK_FAILED)) {
+            eventually("the end of a node without room", PATIENCE, || {
+                self.cluster.has_ended(last).then_some(())
+            });
+            eprintln!("node {last} ended without room for metadata");
+            self.cluster.launch(last).unwrap();
         }
     }
 
@@ -231,6 +235,7 @@ impl Chaos {
                 dwell(dice);
             }
         }
+        self.restart_failed();
         self.cluster.await_all();
     }
 

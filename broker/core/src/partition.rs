@@ -140,6 +140,17 @@ impl Replica {
         self.producers.restore(restored);
     }
 
+    /// Whether the batch, refused for its sequence, may be a retry of one that is in the log and that no snapshot told of.
+    /// [`Replica::recall`] wants to see the newest batches of the log then, once for all producers.
+    pub fn may_recall(&mut self, header: &BatchHeader) -> bool {
+        self.producers.may_recall(header)
+    }
+
+    /// Remembers a batch of the log, if it is one of the last of its producer; the newest come first.
+    pub fn recall(&mut self, header: &BatchHeader) {
+        self.producers.recall(header);
+    }
+
     /// Takes in a batch that is in the log already. `now` counts as the time its producer was last seen. Yields the
     /// transaction that it ends.
     pub fn replay(&mut self, header: &BatchHeader, now: Timestamp) -> Option<Ended> {

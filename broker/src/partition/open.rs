@@ -43,6 +43,8 @@ pub(crate) struct Opened<'a> {
 /// Bytes of a log's active segment from which on a checkpoint syncs it, so that a crash makes the next start read less. A
 /// log that grew by as much since the last checkpoint is left alone: producers would wait for the disk meanwhile.
 const CHECKPOINT_BYTES: u32 = 16 << 20;
+/// Offsets at the end of a log where retries of batches are looked for that no snapshot told of.
+const RECALLED_OFFSETS: i64 = 100_000;
 
 impl Partition {
     /// Opens or makes the log in the folder and rebuilds the producers from the newest snapshot and what follows it.
@@ -245,6 +247,15 @@ pub(super) fn restore_producers(
     let mut ended = Vec::new();
     log.headers_from(from, |header| ended.extend(replica.replay(header, now)))?;
     ended.into_iter().try_for_each(|transaction| note_if_aborted(log, transaction))
+}
+
+/// Brings back, from the end of the log, the batches that a snapshot does not hold.
+pub(super) fn recall_batches(log: &Log, replica: &mut Replica) -> Result<(), StorageError> {
+    let from = (log.end_offset() + -RECALLED_OFFSETS).max(log.start_offset());
+    let mut headers = Vec::new();
+    log.headers_from(from, |header| headers.extend(header.has_producer_id().then_some(*header)))?;
+    headers.iter().rev().for_each(|header| replica.recall(header));
+    Ok(())
 }
 
 /// Brings an aborted transaction back into the index that a crash took it from.

@@ -110,7 +110,10 @@ fn retries_survive_a_crash_and_a_stop_in_order() {
     partition.close().unwrap();
     let stopped = open(&disk, |_| {}, Opening { clean: true, ..Opening::default() });
     for partition in [&crashed, &stopped] {
-        assert_eq!(produce(partition, 19, &["x"]), Ok(19), "the last batch is a duplicate");
+        for retried in 15..20 {
+            assert_eq!(produce(partition, retried, &["x"]), Ok(i64::from(retried)), "a duplicate");
+        }
+        assert_eq!(produce(partition, 14, &["x"]), Err(ErrorCode::OutOfOrderSequenceNumber));
         assert_eq!(produce(partition, 21, &["x"]), Err(ErrorCode::OutOfOrderSequenceNumber));
         assert_eq!(produce(partition, 20, &["x"]), Ok(20));
         assert_eq!(partition.high_watermark(), Offset(21));

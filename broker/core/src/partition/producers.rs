@@ -9,6 +9,9 @@
 //! | the sequence after the last, or 0 after `i32::MAX` | accepted |
 //! | any other | `OUT_OF_ORDER_SEQUENCE_NUMBER` |
 //!
+//! A snapshot holds only the last batch of a producer: whoever restores one is asked for what lies before it, as soon as a
+//! sequence is refused for want of it. Else the retries after a stop of all replicas would fail, as they do in Kafka.
+//!
 //! A transaction is open from its first batch to its marker; where it began, the last stable offset stops. Its producer is
 //! remembered meanwhile.
 //!
@@ -40,6 +43,15 @@ pub struct BatchMetadata {
 }
 
 impl BatchMetadata {
+    fn of(header: &BatchHeader, base_offset: Offset) -> Self {
+        Self {
+            last_sequence: header.last_sequence(),
+            last_offset: base_offset + i64::from(header.last_offset_delta),
+            offset_delta: header.last_offset_delta,
+            timestamp: header.max_timestamp,
+        }
+    }
+
     /// Offset of its first record.
     pub fn first_offset(&self) -> Offset {
         self.last_offset + -i64::from(self.offset_delta)
@@ -94,6 +106,8 @@ pub struct Producers {
     by_id: BTreeMap<ProducerId, Producer>,
     /// First offset of each open transaction.
     open: BTreeSet<(Offset, ProducerId)>,
+    /// Producers came from a snapshot, and batches of theirs may be in the log before those that are known.
+    has_forgotten: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +155,7 @@ impl Producers {
     }
 
     pub(super) fn restore(&mut self, restored: Restored) {
+        self.has_forgotten = true;
         let batches = restored.last_batch.into_iter().collect();
         self.open.extend(restored.transaction_start.map(|start| (start, restored.producer_id)));
         let producer = Producer {
@@ -151,6 +166,23 @@ impl Producers {
             coordinator_epoch: restored.coordinator_epoch,
         };
         self.by_id.insert(restored.producer_id, producer);
+    }
+
+    /// Whether a batch of this refused sequence may be in the log and is not known; asked once.
+    pub(super) fn may_recall(&mut self, header: &BatchHeader) -> bool {
+        let is_known = self.by_id.contains_key(&header.producer_id);
+        is_known && std::mem::take(&mut self.has_forgotten)
+    }
+
+    /// Takes in batches of the log that lie before those that are known, newest first.
+    pub(super) fn recall(&mut self, header: &BatchHeader) {
+        let Some(producer) = self.by_id.get_mut(&header.producer_id) else { return };
+        let batch = BatchMetadata::of(header, header.base_offset);
+        let is_older = producer.batches.front().is_some_and(|first| batch.last_offset < first.first_offset());
+        let is_wanted = header.producer_epoch == producer.epoch && !header.attributes.is_control();
+        if is_older && is_wanted && producer.batches.len() < BATCHES_KEPT_MAX {
+            producer.batches.push_front(batch);
+        }
     }
 
     /// Judges the epoch and sequence of a client's batch.
@@ -212,12 +244,7 @@ impl Producers {
         if producer.batches.len() == BATCHES_KEPT_MAX {
             producer.batches.pop_front();
         }
-        producer.batches.push_back(BatchMetadata {
-            last_sequence: header.last_sequence(),
-            last_offset: base_offset + i64::from(header.last_offset_delta),
-            offset_delta: header.last_offset_delta,
-            timestamp: header.max_timestamp,
-        });
+        producer.batches.push_back(BatchMetadata::of(header, base_offset));
         self.bound();
         None
     }
