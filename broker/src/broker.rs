@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use bytestring::ByteString;
 use milena_core::config::broker::server;
 use milena_core::lifecycle::State;
@@ -71,13 +71,14 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    /// Locks the log directory and starts the quorum. Controllers' listeners may then be served.
+    /// Locks the log directories and starts the quorum. Controllers' listeners may then be served.
     pub(crate) async fn open(config: Arc<Config>, metrics: Metrics) -> anyhow::Result<Arc<Self>> {
         let disk: Arc<dyn Disk> = Arc::new(LazyDisk::new(metrics.measure(Arc::new(FsDisk)), OPEN_FILES_MAX));
         let log_dirs = lock_directories(&config, &*disk)?;
         let quorum = quorum::start(config.clone(), disk.clone()).await?;
         let live = LiveProperties::new(&config, &quorum.committed());
-        let partitions = Partitions::open(&config, disk, live.clone(), metrics.storage.clone())?;
+        let directories = &quorum.identity().directories;
+        let partitions = Partitions::open(&config, directories, disk, live.clone(), metrics.storage.clone())?;
         let leader = quorum.leader();
         Ok(Arc::new_cyclic(|broker| {
             let controller = ControllerChannel::new(broker.clone(), Origin::local(&config), leader, &config);
@@ -120,8 +121,8 @@ impl Broker {
             tokio::spawn(async move { stop.run_until_cancelled(registered).await });
         }
         if self.config.roles.is_broker {
-            let previous = self.partitions.previous_broker_epoch();
-            let image = self.lifecycle.join(&self.config, &self.quorum, &self.controller, previous).await?;
+            let (quorum, controller) = (&self.quorum, &self.controller);
+            let image = self.lifecycle.join(&self.config, quorum, controller, &self.partitions).await?;
             self.partitions.recover(&image).await?;
         }
         self.follow(stop);
@@ -161,7 +162,7 @@ impl Broker {
         });
     }
 
-    /// Keeps the in-sync replicas of the partitions led here in line with who is in sync.
+    /// Keeps the controller informed of who is in sync with the partitions led here, and of where logs are.
     fn exchange_isr(self: &Arc<Self>, tasks: &TaskTracker, stop: &CancellationToken) {
         let lag_ms = self.config.properties.long(&server::REPLICA_LAG_TIME_MAX_MS);
         let lag = Duration::from_millis(u64::try_from(lag_ms).unwrap_or(0));
@@ -174,6 +175,14 @@ impl Broker {
             async move { lane.send(&request).await }
         };
         tasks.spawn(self.isr_changes.clone().run(ask, this, stop.clone()));
+        let (node_id, lifecycle) = (self.node_id, self.lifecycle.clone());
+        let this = move || (node_id, lifecycle.epoch());
+        let lane = self.controller.lane();
+        let ask = move |request| {
+            let lane = lane.clone();
+            async move { lane.send(&request).await }
+        };
+        tasks.spawn(self.partitions.assignments().clone().run(ask, this, stop.clone()));
     }
 
     /// Hands leaderships over to others while clients are served. Bounded by time.
@@ -197,9 +206,7 @@ impl Broker {
         tokio::select! {
             failure = self.quorum.failed() => failure,
             failure = self.lifecycle.failed() => failure,
-            reason = self.partitions.health().failed() => {
-                anyhow!("log directory {} failed, the only one: {reason}", self.config.log_dir.display())
-            }
+            failure = self.partitions.watch_dirs(&self.lifecycle, &self.quorum) => failure,
             () = self.follower_ended.cancelled() => anyhow!("the task that acts on new metadata ended"),
         }
     }
@@ -269,15 +276,26 @@ impl ConnectionTables {
     }
 }
 
-/// Makes the directories and keeps other processes out of them.
+/// Makes the directories and keeps other processes out of them. One whose disk does not let it is left to whoever reads it
+/// next, as long as it is not that of the metadata log.
 fn lock_directories(config: &Config, disk: &dyn Disk) -> anyhow::Result<Vec<LogDirLock>> {
-    let separate = Some(&config.metadata_dir).filter(|folder| **folder != config.log_dir);
+    let metadata_dir = &config.metadata_dir;
     let lock = |folder: &PathBuf| {
-        disk.create_dir_all(folder).with_context(|| format!("make log directory {}", folder.display()))?;
-        LogDirLock::acquire(folder)?
-            .with_context(|| format!("log directory {} is in use by another process", folder.display()))
+        let made = disk.create_dir_all(folder).map_err(anyhow::Error::from);
+        match made.and_then(|()| Ok(LogDirLock::acquire(folder)?)) {
+            Ok(Some(lock)) => Ok(Some(lock)),
+            Ok(None) => Err(anyhow!("log directory {} is in use by another process", folder.display())),
+            Err(error) if folder != metadata_dir => {
+                let error = format!("{error:#}");
+                tracing::error!(folder = %folder.display(), error, "cannot lock log directory");
+                Ok(None)
+            }
+            Err(error) => Err(error.context(format!("make log directory {}", folder.display()))),
+        }
     };
-    std::iter::once(&config.log_dir).chain(separate).map(lock).collect()
+    let others = config.log_dirs.iter().filter(|folder| *folder != metadata_dir);
+    let locks: anyhow::Result<Vec<_>> = std::iter::once(metadata_dir).chain(others).map(lock).collect();
+    Ok(locks?.into_iter().flatten().collect())
 }
 
 /// Takes over limits of connections that are set while the broker runs.

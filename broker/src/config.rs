@@ -1,4 +1,4 @@
-//! What this process was told to be: node id, roles, listeners, data directory, voters, and every broker key.
+//! What this process was told to be: node id, roles, listeners, data directories, voters, and every broker key.
 //!
 //! Read once at the start from a `server.properties`, the `KAFKA_*` environment and `--override`s, weakest first;
 //! without any of them the process is a broker on localhost:9092 with its data in `./data`. Nothing is ignored in
@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use bytestring::ByteString;
 use milena_core::config::Properties;
 use milena_core::config::broker::{log, quorum, server};
@@ -35,8 +35,9 @@ pub(crate) struct Config {
     pub(crate) roles: Roles,
     /// Every listener, client and controller ones alike, in the order of `listeners`.
     pub(crate) listeners: Vec<Listener>,
-    pub(crate) log_dir: PathBuf,
-    /// The directory of the metadata log, often the same.
+    /// The directories of the partitions, at least one, each once.
+    pub(crate) log_dirs: Vec<PathBuf>,
+    /// The directory of the metadata log, often one of them.
     pub(crate) metadata_dir: PathBuf,
     /// The cluster this process should belong to: formats an empty directory, is checked against a formatted one.
     pub(crate) cluster_id: Option<ByteString>,
@@ -69,7 +70,7 @@ impl Config {
         let parsed = listeners::parse(&properties, voters.address_of(node_id), given.is_sample)?;
         roles::check(roles, &properties, node_id, &voters, &parsed)?;
         limits::check(&properties)?;
-        let log_dir = log_dir(&properties)?;
+        let log_dirs = log_dirs(&properties)?;
         let metadata_dir = properties.explicit(&quorum::METADATA_LOG_DIR).map(PathBuf::from);
         Ok(Self {
             node_id,
@@ -77,8 +78,8 @@ impl Config {
             voters,
             initial_controllers: given.initial_controllers,
             listeners: parsed,
-            metadata_dir: metadata_dir.unwrap_or_else(|| log_dir.clone()),
-            log_dir,
+            metadata_dir: metadata_dir.unwrap_or_else(|| log_dirs[0].clone()),
+            log_dirs,
             cluster_id: given.cluster_id,
             // Kubernetes sets the variable to nothing where a node is in no zone.
             rack: properties.text(&quorum::BROKER_RACK).filter(|it| !it.is_empty()).map(ByteString::from),
@@ -129,13 +130,11 @@ fn node_id(properties: &Properties) -> anyhow::Result<NodeId> {
     Ok(NodeId(i32::try_from(id)?))
 }
 
-fn log_dir(properties: &Properties) -> anyhow::Result<PathBuf> {
+fn log_dirs(properties: &Properties) -> anyhow::Result<Vec<PathBuf>> {
     let key = if properties.explicit(&log::LOG_DIRS).is_some() { &log::LOG_DIRS } else { &log::LOG_DIR };
-    let directories = properties.list(key);
-    let [directory] = directories[..] else {
-        bail!("{}={}: more than one log directory is not built yet", key.name, directories.join(","));
-    };
-    Ok(PathBuf::from(directory))
+    let directories: Vec<PathBuf> = properties.list(key).into_iter().map(PathBuf::from).collect();
+    ensure!(!directories.is_empty(), "{} names no directory", key.name);
+    Ok(directories)
 }
 
 #[cfg(test)]

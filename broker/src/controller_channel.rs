@@ -16,6 +16,7 @@ use milena_client::{ClientError, Connection, Options};
 use milena_core::config::broker::quorum;
 use milena_protocol::messages::allocate_producer_ids::AllocateProducerIdsRequest;
 use milena_protocol::messages::alter_partition::AlterPartitionRequest;
+use milena_protocol::messages::assign_replicas_to_dirs::AssignReplicasToDirsRequest;
 use milena_protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
 use milena_protocol::messages::broker_registration::BrokerRegistrationRequest;
 use milena_protocol::messages::controller_registration::ControllerRegistrationRequest;
@@ -57,6 +58,7 @@ macro_rules! to_controller {
 to_controller! {
     AllocateProducerIdsRequest;
     AlterPartitionRequest;
+    AssignReplicasToDirsRequest;
     BrokerHeartbeatRequest;
     BrokerRegistrationRequest;
     ControllerRegistrationRequest;

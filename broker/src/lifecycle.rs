@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::controller_channel::ControllerChannel;
+use crate::partitions::Partitions;
 use crate::quorum::QuorumHandle;
 
 /// The number of PLAINTEXT among security protocols.
@@ -63,6 +64,14 @@ struct Member {
     patience: Duration,
     quorum: QuorumHandle,
     controller: ControllerChannel,
+    partitions: Partitions,
+}
+
+/// What a broker says of its log directories when it registers.
+pub(crate) struct KnownDirs {
+    pub(crate) ids: Vec<Uuid>,
+    /// The epoch that the process before this had at its end in order.
+    pub(crate) previous_epoch: Option<i64>,
 }
 
 impl Lifecycle {
@@ -83,16 +92,21 @@ impl Lifecycle {
         self.status.borrow().epoch.unwrap_or(-1)
     }
 
-    /// Registers with the active controller and yields the first image that knows of it. `previous_epoch` is the one that
-    /// the process before this had at its end in order. To be called once.
+    /// Registers with the active controller, with the directories of `partitions`, and yields the first image that knows of
+    /// it. To be called once.
     pub(crate) async fn join(
         &self,
         config: &Config,
         quorum: &QuorumHandle,
         controller: &ControllerChannel,
-        previous_epoch: Option<i64>,
+        partitions: &Partitions,
     ) -> anyhow::Result<Arc<MetadataImage>> {
-        let registration = registration(config, quorum, previous_epoch);
+        let online = partitions.dirs().iter().filter(|dir| dir.is_online());
+        let known = KnownDirs {
+            ids: online.map(|dir| dir.id).collect(),
+            previous_epoch: partitions.previous_broker_epoch(),
+        };
+        let registration = registration(config, quorum, known);
         let (node_id, incarnation_id) = (self.node_id, registration.incarnation_id);
         self.run(Member {
             registration,
@@ -100,6 +114,7 @@ impl Lifecycle {
             patience: session_timeout(config),
             quorum: quorum.clone(),
             controller: controller.lane(),
+            partitions: partitions.clone(),
         })?;
         self.tell(Input::Start).await;
         let is_known = |broker: &BrokerImage| broker.incarnation_id == incarnation_id;
@@ -107,6 +122,11 @@ impl Lifecycle {
         self.tell(Input::CaughtUp).await;
         self.status.clone().wait_for(|status| status.epoch.is_some()).await.context(ENDED)?;
         Ok(image)
+    }
+
+    /// Tells the controller that a log directory failed for good.
+    pub(crate) async fn dir_failed(&self, id: Uuid) {
+        self.tell(Input::LogDirFailed(id)).await;
     }
 
     /// Lets the cluster count on this broker: resolves once it does, and this broker knows.
@@ -224,7 +244,7 @@ impl Member {
             want_fence: heartbeat.want_fence,
             want_shut_down: heartbeat.want_shut_down,
             offline_log_dirs: heartbeat.offline_log_dirs.into_iter().collect(),
-            ..Default::default()
+            cordoned_log_dirs: Some(self.partitions.cordoned()),
         };
         match self.controller.send_within(&request, patience).await {
             Ok(answer) if answer.error_code == 0 => Input::Heartbeat(Ok(Answer {
@@ -280,7 +300,7 @@ fn session_timeout(config: &Config) -> Duration {
 pub(crate) fn registration(
     config: &Config,
     quorum: &QuorumHandle,
-    previous_epoch: Option<i64>,
+    dirs: KnownDirs,
 ) -> BrokerRegistrationRequest {
     let listeners = config.listeners.iter().filter(|listener| !listener.is_controller);
     let listeners = listeners.map(|listener| Listener {
@@ -297,8 +317,8 @@ pub(crate) fn registration(
         listeners: listeners.collect(),
         features: features(&quorum.committed()),
         rack: config.rack.clone(),
-        log_dirs: vec![identity.directory_id],
-        previous_broker_epoch: previous_epoch.unwrap_or(-1),
+        log_dirs: dirs.ids,
+        previous_broker_epoch: dirs.previous_epoch.unwrap_or(-1),
         ..BrokerRegistrationRequest::default()
     }
 }

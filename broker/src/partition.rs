@@ -23,7 +23,7 @@ use milena_storage::{Log, LogConfig, Placed, StorageError};
 use tokio::sync::watch;
 
 use crate::metrics::Traffic;
-use crate::partitions::DirHealth;
+use crate::partitions::LogDir;
 
 mod compact;
 mod flush;
@@ -92,7 +92,7 @@ pub(crate) struct Partition {
     pub(crate) index: PartitionIndex,
     pub(crate) traffic: Traffic,
     log: Log,
-    health: DirHealth,
+    dir: Arc<LogDir>,
     /// A flush runs for those who wait for the disk. Changes under the lock of `state` alone.
     is_flushing: AtomicBool,
     state: Mutex<Replica>,
@@ -162,7 +162,7 @@ impl Partition {
         origin: AppendOrigin,
         now: Timestamp,
     ) -> Result<Appended, ErrorCode> {
-        self.health.check_write()?;
+        self.dir.health.check_write()?;
         let (config, header) = (self.config.load(), batch.header());
         let mut state = self.lock();
         let plan = match state.plan_append(header, origin) {
@@ -310,13 +310,23 @@ impl Partition {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The directory of the log.
+    pub(crate) fn dir(&self) -> Arc<LogDir> {
+        self.dir.clone()
+    }
+
+    /// Whether the log is in this directory.
+    pub(crate) fn is_in(&self, dir: &LogDir) -> bool {
+        std::ptr::eq(&*self.dir, dir)
+    }
+
     /// The error says only that the partition was deleted while something was done with its log.
     pub(crate) fn is_gone_with(&self, error: &StorageError) -> bool {
         self.log.is_retired() && error.is_missing()
     }
 
     fn storage_failed(&self, error: &StorageError) -> ErrorCode {
-        if !self.is_gone_with(error) && !self.health.report(error) {
+        if !self.is_gone_with(error) && !self.dir.health.report(error) {
             tracing::error!(topic = %self.topic, partition = self.index.0, %error, "log failed");
         }
         ErrorCode::KafkaStorageError

@@ -4,43 +4,49 @@
 //! the image is shown to anybody: whoever sees a topic can use it. A deleted partition's folder is renamed at once and
 //! removed in the background.
 //!
-//! The quorum locks and formats the log directory before it comes here. `__cluster_metadata-0` in it belongs to the
-//! quorum and is left alone.
+//! The quorum formats the log directories before they come here, when they are locked. `__cluster_metadata-0` in one of
+//! them belongs to the quorum and is left alone. Where a log is not in the directory that its record names, the
+//! controller is told ([`Assignments`]).
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use bytestring::ByteString;
 use milena_core::config::Properties;
 use milena_core::config::broker::server;
 use milena_core::config::effective::TopicConfig;
+use milena_core::metadata::directory::UNASSIGNED;
 use milena_core::metadata::{MetadataDelta, MetadataImage, PartitionImage, TopicImage};
 use milena_core::partition::{Leadership, LiveBroker};
 use milena_protocol::{ErrorCode, NodeId, Offset, PartitionIndex, TopicId, Uuid};
-use milena_storage::{CleanShutdown, Disk, PartitionKey, dir};
+use milena_storage::{Disk, PartitionKey, dir};
 
 use crate::config::{Config, LiveProperties};
 use crate::metrics::StorageMetrics;
 use crate::partition::{Opened, Partition};
+use crate::quorum::Directory;
 
+mod assignments;
 mod checkpoints;
 mod compact;
 mod deletion;
+mod dir_failure;
 mod health;
+mod log_dir;
 mod maintain;
 mod producer_ids;
 mod recover;
 mod resume;
 
-use checkpoints::{Known, Written};
+pub(crate) use assignments::Assignments;
+use checkpoints::Known;
 use deletion::Condemned;
 pub(crate) use deletion::NewStart;
-pub(crate) use health::DirHealth;
+use log_dir::LogDirs;
+pub(crate) use log_dir::{LogDir, absolute};
 use producer_ids::ProducerIds;
 use recover::key_of;
 
@@ -51,19 +57,14 @@ pub(crate) struct Partitions(Arc<Inner>);
 struct Inner {
     node_id: NodeId,
     disk: Arc<dyn Disk>,
-    folder: PathBuf,
+    dirs: LogDirs,
     properties: Properties,
     live: LiveProperties,
-    /// How the last run ended, if it was in order.
-    last_end: Option<CleanShutdown>,
     /// The logs are open, so that it depends on this run how the next one finds them.
     is_recovered: AtomicBool,
     hosted: ArcSwap<Hosted>,
-    /// Logs that should be here and could not be opened at the start.
-    unopened: Mutex<BTreeMap<PartitionKey, Known>>,
-    written: Written,
     metrics: StorageMetrics,
-    health: DirHealth,
+    assignments: Assignments,
     /// One change at a time.
     changes: Mutex<()>,
     producer_ids: ProducerIds,
@@ -82,30 +83,25 @@ struct Hosted {
 type HostedTopic = BTreeMap<PartitionIndex, Arc<Partition>>;
 
 impl Partitions {
-    /// Takes over a log directory that the quorum has locked and formatted. No log is opened yet.
+    /// Takes over the log directories, which are locked and formatted. No log is opened yet.
     pub(crate) fn open(
         config: &Config,
+        directories: &[Directory],
         disk: Arc<dyn Disk>,
         live: LiveProperties,
         metrics: StorageMetrics,
     ) -> anyhow::Result<Self> {
-        let folder = config.log_dir.clone();
-        disk.create_dir_all(&folder).with_context(|| format!("make log directory {}", folder.display()))?;
-        let last_end = CleanShutdown::take(&*disk, &folder)?;
-        let health = DirHealth::new(&folder, metrics.clone());
+        let dirs = LogDirs::open(config, directories, &*disk, (live.clone(), &metrics))?;
         Ok(Self(Arc::new(Inner {
             node_id: config.node_id,
             disk,
-            folder,
+            dirs,
             properties: config.properties.clone(),
             live,
-            last_end,
             is_recovered: AtomicBool::new(false),
             hosted: ArcSwap::default(),
-            unopened: Mutex::default(),
-            written: Written::default(),
-            health,
             metrics,
+            assignments: Assignments::default(),
             changes: Mutex::new(()),
             producer_ids: ProducerIds::default(),
             condemned: Condemned::default(),
@@ -114,7 +110,22 @@ impl Partitions {
 
     /// The epoch that this broker had when it last ended in order; none after a crash.
     pub(crate) fn previous_broker_epoch(&self) -> Option<i64> {
-        self.0.last_end.as_ref().map(|end| end.broker_epoch)
+        self.0.dirs.previous_broker_epoch()
+    }
+
+    /// The log directories.
+    pub(crate) fn dirs(&self) -> &[Arc<LogDir>] {
+        self.0.dirs.all()
+    }
+
+    /// The ids of the log directories that take no new replicas.
+    pub(crate) fn cordoned(&self) -> Vec<Uuid> {
+        self.0.dirs.cordoned()
+    }
+
+    /// What the controller is told of the directories of logs.
+    pub(crate) fn assignments(&self) -> &Assignments {
+        &self.0.assignments
     }
 
     /// The partition of a topic's name.
@@ -140,11 +151,6 @@ impl Partitions {
                 None => ErrorCode::UnknownTopicId,
             }),
         }
-    }
-
-    /// What is known of the log directory.
-    pub(crate) fn health(&self) -> &DirHealth {
-        &self.0.health
     }
 
     /// Every partition here.
@@ -192,15 +198,18 @@ impl Partitions {
             }
             let partition = match partitions.get(&index) {
                 Some(partition) => Ok(partition.clone()),
-                None if self.0.is_unopened(topic, index) => continue,
-                None => self.0.make_partition(topic, index, config()).map(Arc::new),
+                None => match self.0.place(topic, (index, image)) {
+                    Some(dir) => self.0.make_partition(topic, index, config(), &dir).map(Arc::new),
+                    None => continue,
+                },
             };
             match partition {
                 Ok(partition) => {
                     self.0.take_role(&hosted.image, &partition, image);
+                    self.0.tell_directory(&partition, image);
                     partitions.insert(index, partition);
                 }
-                Err(error) => self.0.open_failed((&topic.name, index), &error),
+                Err(()) => continue,
             }
         }
         hosted.put(topic, partitions);
@@ -244,17 +253,34 @@ impl Inner {
         if belongs_here { ErrorCode::KafkaStorageError } else { ErrorCode::NotLeaderOrFollower }
     }
 
-    fn is_unopened(&self, topic: &TopicImage, index: PartitionIndex) -> bool {
-        let unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner);
-        !unopened.is_empty() && unopened.contains_key(&key(topic, index))
+    /// Where a log goes that is not here; `None` where it may be in a directory that cannot be looked into, or could not
+    /// be opened there. It counts as there from now on.
+    fn place(
+        &self,
+        topic: &TopicImage,
+        (index, assigned): (PartitionIndex, &PartitionImage),
+    ) -> Option<Arc<LogDir>> {
+        if self.dirs.of_unopened(&key(topic, index)).is_some() {
+            return None;
+        }
+        self.dirs.place(assigned.directory(self.node_id).unwrap_or(UNASSIGNED))
+    }
+
+    /// Tells the controller where a log is, unless it knows.
+    fn tell_directory(&self, partition: &Partition, assigned: &PartitionImage) {
+        let id = partition.dir().id;
+        if assigned.directory(self.node_id) != Some(id) {
+            self.assignments.submit((partition.topic_id, partition.index), id);
+        }
     }
 
     fn topic_config(&self, image: &MetadataImage, topic: &str) -> Arc<TopicConfig> {
         Arc::new(image.topic_config(self.node_id, topic, &self.properties))
     }
 
-    fn open_failed(&self, (topic, index): (&str, PartitionIndex), error: &anyhow::Error) {
-        if error.downcast_ref().is_none_or(|error| !self.health.report(error)) {
+    fn open_failed(&self, dir: &LogDir, (topic, index): (&str, PartitionIndex), error: &anyhow::Error) {
+        dir.loses_log();
+        if error.downcast_ref().is_none_or(|error| !dir.health.report(error)) {
             let error = format!("{error:#}");
             tracing::error!(topic, partition = index.0, error, "cannot open log, it stays offline");
         }
@@ -266,24 +292,26 @@ impl Inner {
         topic: &TopicImage,
         index: PartitionIndex,
         config: Arc<TopicConfig>,
-    ) -> anyhow::Result<Partition> {
-        self.open_partition(topic, index, config, Known::default())
+        dir: &Arc<LogDir>,
+    ) -> Result<Partition, ()> {
+        let made = self.open_partition((topic, index), config, Known::default(), dir);
+        made.map_err(|error| self.open_failed(dir, (&topic.name, index), &error))
     }
 
     /// Opens the log of a partition, or makes it. What is `known` counts only if the log is that of this topic.
     fn open_partition(
         &self,
-        topic: &TopicImage,
-        index: PartitionIndex,
+        (topic, index): (&TopicImage, PartitionIndex),
         config: Arc<TopicConfig>,
         known: Known,
+        home: &Arc<LogDir>,
     ) -> anyhow::Result<Partition> {
         let key = key(topic, index);
-        let folder = self.folder.join(key.to_string());
+        let folder = home.folder.join(key.to_string());
         let found = dir::read_topic_id(&*self.disk, &folder)?;
         let is_other = found.is_some_and(|id| id != topic.id);
         if is_other {
-            self.set_aside(&key, &folder)?;
+            self.set_aside(home, &key, &folder)?;
         }
         let known = if is_other { Known::default() } else { known };
         let partition = Partition::open(Opened {
@@ -296,7 +324,7 @@ impl Inner {
             config,
             opening: known.opening,
             high_watermark: known.high_watermark,
-            health: self.health.clone(),
+            dir: home.clone(),
             lag_ms_max: self.properties.long(&server::REPLICA_LAG_TIME_MAX_MS),
             has_topic_id: found.is_some() && !is_other,
         })?;
@@ -310,7 +338,7 @@ impl Inner {
             return;
         }
         let is_deleted = |key: &PartitionKey| deleted.iter().any(|topic| *topic.name == *key.topic);
-        self.unopened.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| !is_deleted(key));
+        self.dirs.all().iter().for_each(|dir| dir.unopened().retain(|key, _| !is_deleted(key)));
         self.write_without_deleted(hosted);
     }
 
@@ -337,7 +365,9 @@ impl Inner {
     /// Renames the folders of partitions that are no longer here; they are removed in the background, later.
     fn delete(&self, removed: &[Arc<Partition>]) {
         for partition in removed {
-            let renamed = self.folder.join(key_of(partition).deleted_folder(Uuid::new_v4()));
+            let dir = partition.dir();
+            dir.loses_log();
+            let renamed = dir.folder.join(key_of(partition).deleted_folder(Uuid::new_v4()));
             match partition.retire(|folder| self.disk.rename(folder, &renamed)) {
                 Ok(()) => self.condemned.add(renamed, partition.file_delete_delay_ms()),
                 Err(error) => tracing::error!(folder = %renamed.display(), %error, "cannot rename log"),

@@ -24,6 +24,7 @@ use milena_storage::Disk;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Config;
+pub(crate) use format::Directory;
 use format::LogDir;
 use node::Node;
 
@@ -75,12 +76,13 @@ struct Shared {
     stopping: AtomicBool,
 }
 
-/// Who this process is in the cluster, as its directory says.
+/// Who this process is in the cluster, as its directories say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) cluster_id: ByteString,
     pub(crate) node_id: NodeId,
-    pub(crate) directory_id: Uuid,
+    /// The directories of its partitions.
+    pub(crate) directories: Vec<Directory>,
 }
 
 /// Who leads the metadata quorum, as far as this node knows.
@@ -144,7 +146,7 @@ fn open(
     let identity = Identity {
         cluster_id: dir.meta.cluster_id.as_str().into(),
         node_id: config.node_id,
-        directory_id: dir.data_directory_id,
+        directories: dir.directories.clone(),
     };
     let mut node = Node::open(config, disk, dir, (seed, worker::now()))?;
     node.step(worker::now(), Input::Start)?;

@@ -4,10 +4,12 @@
 
 use std::time::Duration;
 
+mod dirs;
 mod leaders;
 mod life;
 mod mixed;
 mod requests;
+mod tools;
 mod voters;
 
 /// How long any step may take on a busy machine.

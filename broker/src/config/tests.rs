@@ -1,7 +1,7 @@
 //! What people's files, compose environments and overrides become.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use milena_protocol::NodeId;
 
@@ -59,7 +59,7 @@ fn no_configuration_is_a_broker_on_localhost() {
         ]
     );
     assert_eq!((config.node_id, config.voters), (NodeId(1), Voters::Dynamic { bootstrap: Vec::new() }));
-    assert_eq!(config.log_dir, Path::new("./data"));
+    assert_eq!(config.log_dirs, [Path::new("./data")]);
     assert_eq!(config.cluster_id, None);
 }
 
@@ -68,7 +68,7 @@ fn a_compose_file_starts_unchanged() {
     let config = load(&[], COMPOSE).unwrap();
     assert_eq!(config.cluster_id.as_deref(), Some("MkU3OEVBNTcwNTJENDM2Qk"));
     assert_eq!(config.voters, Voters::Static(vec![(NodeId(1), "kafka".into(), 29093)]));
-    assert_eq!(config.log_dir, Path::new("/var/lib/kafka"));
+    assert_eq!(config.log_dirs, [Path::new("/var/lib/kafka")]);
     assert_eq!(config.listeners[0], listener("PLAINTEXT", 19092, ("kafka", 19092), false));
     assert_eq!(config.listeners[2], listener("PLAINTEXT_HOST", 9092, ("localhost", 9092), false));
     assert!(config.listeners[1].is_controller);
@@ -85,7 +85,7 @@ fn a_file_is_read_and_overrides_win() {
     )
     .unwrap();
     let mut config = Config::load(Some(file.path()), &["log.dirs=/b".into()], std::iter::empty()).unwrap();
-    assert_eq!((config.node_id, config.log_dir.as_path()), (NodeId(7), Path::new("/b")));
+    assert_eq!((config.node_id, config.log_dirs.as_slice()), (NodeId(7), &[PathBuf::from("/b")][..]));
     config.listeners[0].bound_to(4711);
     assert_eq!(
         (config.listeners[0].advertised_host.as_str(), config.listeners[0].advertised_port),
@@ -118,7 +118,6 @@ fn what_would_not_be_obeyed_stops_the_start() {
             &["listeners=SSL://:1,CONTROLLER://:2"],
             "listener SSL asks for SSL: security is not built yet, only PLAINTEXT is",
         ),
-        (&["log.dirs=/a,/b"], "log.dirs=/a,/b: more than one log directory is not built yet"),
         (
             &["controller.quorum.voters=2@b:1"],
             "If process.roles contains the 'controller' role, the node id 1 must be included in the set of voters \

@@ -1,16 +1,15 @@
 //! Keys that promise what this version does not do. Ignoring them in silence would be worse than not starting.
 
 use anyhow::bail;
-use milena_core::config::broker::{log, quorum, server, tier};
+use milena_core::config::broker::{quorum, server, tier};
 use milena_core::config::{Key, Properties, broker};
 
 /// Plugged-in Java classes and other features that cannot be ignored.
-static FEATURES: [&Key; 6] = [
+static FEATURES: [&Key; 5] = [
     &server::ALTER_CONFIG_POLICY_CLASS_NAME,
     &server::CREATE_TOPIC_POLICY_CLASS_NAME,
     &server::CLIENT_QUOTA_CALLBACK_CLASS,
     &server::CONFIG_PROVIDERS,
-    &log::CORDONED_LOG_DIRS,
     &tier::REMOTE_LOG_STORAGE_SYSTEM_ENABLE,
 ];
 

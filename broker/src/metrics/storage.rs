@@ -1,4 +1,4 @@
-//! What the logs and their directory count.
+//! What the logs and their directories count.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +15,7 @@ const SCANNED: Family = family(
     "What the start read of logs because it follows a recovery point",
 );
 
-const OFFLINE: Family =
-    family("milena_log_directory_offline", "1 while the log directory is full or failed, 0 otherwise");
+const OFFLINE: Family = family("milena_log_directory_offline", "Log directories that are full or failed");
 
 /// Handles to the series; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -35,9 +34,13 @@ impl StorageMetrics {
         self.cleaner.write(page)
     }
 
-    /// The directory can no longer be used, or can again.
+    /// A directory can no longer be used, or can again.
     pub(crate) fn directory_offline(&self, is_offline: bool) {
-        self.offline.set(is_offline.into());
+        if is_offline {
+            self.offline.inc()
+        } else {
+            self.offline.dec()
+        };
     }
 
     /// The start has `logs` to open.

@@ -94,7 +94,7 @@ impl Partition {
     pub(super) fn synced(&self, result: Result<(), StorageError>) -> Result<(), StorageError> {
         if let Err(error) = &result {
             self.storage_failed(error);
-            if self.health.check_read().is_err() {
+            if self.dir.health.check_read().is_err() {
                 self.progress.send_modify(|progress| progress.has_failed = true);
             }
         }

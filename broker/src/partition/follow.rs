@@ -55,8 +55,9 @@ impl Partition {
         let segment_bytes = usize::try_from(self.config.load().segment_bytes).unwrap_or(usize::MAX);
         let mut state = self.lock();
         state.check_follower(epoch).map_err(|_| StepError::Refused)?;
+        self.dir.health.check_read().map_err(|_| StepError::Failed)?;
         if !batches.is_empty() {
-            self.health.check_write().map_err(|_| StepError::Refused)?;
+            self.dir.health.check_write().map_err(|_| StepError::Refused)?;
             if self.log.end_offset() != fetched.offset {
                 return Err(StepError::Refused);
             }

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::compact::Compaction;
 use super::{Partition, Progress, log_config, now, replica_rules};
 use crate::metrics::Traffic;
-use crate::partitions::DirHealth;
+use crate::partitions::LogDir;
 
 /// What opening a partition needs to know.
 pub(crate) struct Opened<'a> {
@@ -32,8 +32,8 @@ pub(crate) struct Opened<'a> {
     pub(crate) opening: Opening,
     /// What the last run knew to be committed.
     pub(crate) high_watermark: Option<Offset>,
-    /// Of the log directory.
-    pub(crate) health: DirHealth,
+    /// The log directory.
+    pub(crate) dir: Arc<LogDir>,
     /// `replica.lag.time.max.ms`.
     pub(crate) lag_ms_max: i64,
     /// The folder names the topic's id already.
@@ -87,7 +87,7 @@ impl Partition {
             index: opened.index,
             traffic: Traffic::default(),
             log,
-            health: opened.health,
+            dir: opened.dir,
             is_flushing: AtomicBool::new(false),
             state: Mutex::new(replica),
             config: ArcSwap::new(opened.config),
@@ -160,6 +160,12 @@ impl Partition {
         self.resign(self.progress().leader_epoch);
         self.log.retire();
         take(self.log.folder())
+    }
+
+    /// Gives the log up: its directory failed. Those who wait are told.
+    pub(crate) fn fail(&self) {
+        self.progress.send_modify(|progress| progress.has_failed = true);
+        self.retire(|_| ());
     }
 
     /// Forgets producers that were silent for this long.

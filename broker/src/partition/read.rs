@@ -71,7 +71,7 @@ pub(crate) struct Found {
 impl Partition {
     /// Reads batches. Never waits for an append.
     pub(crate) fn read(&self, request: &ReadRequest) -> Result<Read, ErrorCode> {
-        self.health.check_read()?;
+        self.dir.health.check_read()?;
         let progress = self.progress();
         self.check_reader(request.current_leader_epoch, request.leader_only)?;
         let read = Read {

@@ -36,7 +36,7 @@ fn open(disk: &MemDisk, change: impl Fn(&mut TopicConfig), opening: Opening) -> 
         config: Arc::new(config),
         opening,
         high_watermark: None,
-        health: DirHealth::new(Path::new("/data"), StorageMetrics::default()),
+        dir: Arc::new(LogDir::new(Path::new("/data"), Uuid::nil(), StorageMetrics::default())),
         lag_ms_max: 30_000,
         has_topic_id: false,
     })

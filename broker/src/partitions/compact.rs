@@ -46,10 +46,9 @@ impl Partitions {
 
     /// Cleans the log that needs it most. False where none does.
     pub(super) fn compact_dirtiest(&self, threads: u32, stop: &CancellationToken) -> bool {
-        if self.0.health.check_write().is_err() {
-            return false;
-        }
-        let Some((partition, plan)) = dirtiest(self.all().into_iter().filter_map(planned)) else {
+        let may_grow = |partition: &Arc<Partition>| partition.dir().health.check_write().is_ok();
+        let Some((partition, plan)) = dirtiest(self.all().into_iter().filter(may_grow).filter_map(planned))
+        else {
             return false;
         };
         // Another thread may have been faster.
@@ -64,7 +63,8 @@ impl Partitions {
             properties.real(&log::LOG_CLEANER_IO_MAX_BYTES_PER_SECOND) / f64::from(threads.max(1));
         let mut throttle = Throttle { started: Instant::now(), bytes: 0.0, bytes_per_second };
         let started = Instant::now();
-        let prepared = partition.prepare_cleaning().and_then(|()| self.note_recovery_points());
+        let prepared = partition.prepare_cleaning();
+        let prepared = prepared.and_then(|()| self.note_recovery_points_in(&partition.dir()));
         let done = prepared
             .and_then(|()| partition.compact(&plan, limits, &mut |bytes| throttle.spend(bytes, stop)));
         self.conclude(&partition, &plan, done, started.elapsed())
@@ -96,11 +96,11 @@ impl Partitions {
             Err(error) if partition.is_gone_with(&error) => {}
             // Once there is room it may go better, but not after a swap that has begun.
             Err(error) if error.is_full() && !partition.is_uncleanable() => {
-                self.0.health.report(&error);
+                partition.dir().health.report(&error);
             }
             Err(error) => {
                 partition.give_up_cleaning();
-                self.0.health.report(&error);
+                partition.dir().health.report(&error);
                 tracing::error!(%topic, partition = index, %error, "not compacted any more until the next start");
             }
         }

@@ -43,7 +43,7 @@ impl Partitions {
         }
         for partition in self.all() {
             if let Err(error) = partition.sweep()
-                && !self.0.health.report(&error)
+                && !partition.dir().health.report(&error)
             {
                 tracing::warn!(topic = %partition.topic, partition = partition.index.0, %error, "cannot remove deleted segments");
             }

@@ -1,4 +1,4 @@
-//! Whether the log directory can be used, and why not.
+//! Whether a log directory can be used, and why not.
 //!
 //! | state | cause | produce | fetch, retention | ends |
 //! |---|---|---|---|---|
@@ -8,11 +8,10 @@
 //!
 //! A write that found no room left the log as it was, so nothing has to be read again when there is room. After a failed
 //! sync nobody knows what the disk holds, and a second sync proves nothing: the kernel reports a failed write
-//! once. The metadata log lies in the same directory, so a failed one ends the broker, as it ends Kafka.
+//! once. The logs of a failed directory are given up ([`super::dir_failure`]).
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use milena_protocol::ErrorCode;
 use milena_storage::{Disk, Open, StorageError};
@@ -39,12 +38,9 @@ const DISK_ERRORS: [Errno; 9] = [
     Errno::NOMEDIUM,
 ];
 
-/// What is known of the directory. Clones share it.
-#[derive(Debug, Clone)]
-pub(crate) struct DirHealth(Arc<Inner>);
-
+/// What is known of a directory.
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct DirHealth {
     folder: PathBuf,
     state: watch::Sender<State>,
     metrics: StorageMetrics,
@@ -60,12 +56,12 @@ enum State {
 impl DirHealth {
     pub(crate) fn new(folder: &Path, metrics: StorageMetrics) -> Self {
         let state = watch::Sender::new(State::Online);
-        Self(Arc::new(Inner { folder: folder.to_owned(), state, metrics }))
+        Self { folder: folder.to_owned(), state, metrics }
     }
 
     /// Whether logs may be read.
     pub(crate) fn check_read(&self) -> Result<(), ErrorCode> {
-        match *self.0.state.borrow() {
+        match *self.state.borrow() {
             State::Failed(_) => Err(ErrorCode::KafkaStorageError),
             State::Online | State::Full => Ok(()),
         }
@@ -73,50 +69,68 @@ impl DirHealth {
 
     /// Whether logs may grow.
     pub(crate) fn check_write(&self) -> Result<(), ErrorCode> {
-        match *self.0.state.borrow() {
+        match *self.state.borrow() {
             State::Online => Ok(()),
             State::Full | State::Failed(_) => Err(ErrorCode::KafkaStorageError),
         }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        *self.0.state.borrow() == State::Full
+        *self.state.borrow() == State::Full
     }
 
     /// Takes in an error. False where it says nothing about the directory, or the directory's state says it already;
     /// the first error that changes the state is logged here.
     pub(crate) fn report(&self, error: &StorageError) -> bool {
         let Some(state) = state_after(error) else { return false };
-        let changed = self.0.state.send_if_modified(|known| {
-            let is_worse = matches!((&*known, &state), (State::Online, _) | (State::Full, State::Failed(_)));
+        self.enter(&state, &error.to_string());
+        true
+    }
+
+    /// Takes in that the directory cannot be used, whatever its disk says.
+    pub(crate) fn fail(&self, reason: &str) {
+        self.enter(&State::Failed(reason.to_owned()), reason);
+    }
+
+    /// Whether an error says something about its directory.
+    pub(crate) fn is_hit_by(error: &StorageError) -> bool {
+        state_after(error).is_some()
+    }
+
+    fn enter(&self, state: &State, error: &str) {
+        let mut was_online = false;
+        let changed = self.state.send_if_modified(|known| {
+            let is_worse = matches!((&*known, state), (State::Online, _) | (State::Full, State::Failed(_)));
             if is_worse {
-                known.clone_from(&state);
+                was_online = *known == State::Online;
+                known.clone_from(state);
             }
             is_worse
         });
         if changed {
-            let folder = self.0.folder.display();
-            let until = if state == State::Full {
+            let folder = self.folder.display();
+            let until = if *state == State::Full {
                 "until there is room"
             } else {
                 "until the broker is started again"
             };
-            tracing::error!(%folder, %error, "log directory goes offline {until}");
-            self.0.metrics.directory_offline(true);
+            tracing::error!(%folder, error, "log directory goes offline {until}");
+            if was_online {
+                self.metrics.directory_offline(true);
+            }
         }
-        true
     }
 
     /// Comes back from being full, if there is room. Blocks.
     pub(crate) fn probe(&self, disk: &dyn Disk) -> bool {
-        let path = self.0.folder.join(PROBE_FILE);
+        let path = self.folder.join(PROBE_FILE);
         let tried = try_write(disk, &path);
         // A file of a probe that failed takes room too.
         let removed = disk.remove_file(&path);
         if tried.is_err() || removed.is_err() {
             return false;
         }
-        let changed = self.0.state.send_if_modified(|known| {
+        let changed = self.state.send_if_modified(|known| {
             let was_full = *known == State::Full;
             if was_full {
                 *known = State::Online;
@@ -124,15 +138,15 @@ impl DirHealth {
             was_full
         });
         if changed {
-            tracing::info!(folder = %self.0.folder.display(), "log directory has room again and is online");
-            self.0.metrics.directory_offline(false);
+            tracing::info!(folder = %self.folder.display(), "log directory has room again and is online");
+            self.metrics.directory_offline(false);
         }
         changed
     }
 
     /// Resolves with the reason when the directory fails for good.
     pub(crate) async fn failed(&self) -> String {
-        let mut state = self.0.state.subscribe();
+        let mut state = self.state.subscribe();
         loop {
             if let State::Failed(reason) = &*state.borrow_and_update() {
                 return reason.clone();

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Partitions;
+use super::health::DirHealth;
 
 /// How often finished segments are looked for; also the resolution of `flush.ms`.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
@@ -41,7 +42,7 @@ impl Partitions {
         for (interval, write) in checkpoints {
             self.every(interval, (tasks, stop), move |partitions| {
                 if let Err(error) = write(partitions)
-                    && !partitions.0.health.report(&error)
+                    && !DirHealth::is_hit_by(&error)
                 {
                     tracing::error!(%error, "cannot write checkpoints");
                 }
@@ -103,7 +104,7 @@ impl Partitions {
                     let start = partition.log_start_offset().0;
                     tracing::info!(topic = %partition.topic, partition = partition.index.0, segments, start, "deleted old segments");
                 }
-                Err(error) if self.0.health.report(&error) => {}
+                Err(error) if partition.dir().health.report(&error) => {}
                 Err(error) => {
                     tracing::error!(topic = %partition.topic, partition = partition.index.0, %error, "retention failed");
                 }

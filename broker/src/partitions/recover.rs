@@ -14,7 +14,7 @@ use milena_protocol::{PartitionIndex, TopicId, Uuid};
 use milena_storage::dir::{self, DELETED_SUFFIX};
 use milena_storage::{CleanShutdown, Opening, PartitionKey};
 
-use super::{Hosted, HostedTopic, Inner, Known, Partitions, key};
+use super::{Hosted, HostedTopic, Inner, Known, LogDir, Partitions, key};
 use crate::metrics::StorageMetrics;
 use crate::partition::{Partition, now};
 
@@ -31,6 +31,7 @@ struct Job<'a> {
     index: PartitionIndex,
     config: Arc<TopicConfig>,
     known: Option<Known>,
+    dir: Arc<LogDir>,
 }
 
 /// How far the start came.
@@ -80,7 +81,7 @@ impl Partitions {
         tokio::task::spawn_blocking(move || partitions.0.recover(&image)).await.context("recover logs")?
     }
 
-    /// Makes every log durable and marks the directory clean. `broker_epoch` is the one of this run.
+    /// Makes every log durable and marks the directories clean. `broker_epoch` is the one of this run.
     pub(crate) async fn close(&self, broker_epoch: i64) -> anyhow::Result<()> {
         let partitions = self.clone();
         tokio::task::spawn_blocking(move || partitions.close_blocking(broker_epoch))
@@ -89,25 +90,29 @@ impl Partitions {
     }
 
     fn close_blocking(&self, broker_epoch: i64) -> anyhow::Result<()> {
-        let (disk, folder) = (&*self.0.disk, &self.0.folder);
         if !self.0.is_recovered.load(Ordering::Acquire) {
-            // The directory is as the run before left it.
-            return Ok(self.0.last_end.map_or(Ok(()), |end| end.write(disk, folder))?);
+            // The directories are as the run before left them.
+            let marked = self.0.dirs.online().filter_map(|dir| Some((dir, dir.last_end?)));
+            return Ok(marked
+                .into_iter()
+                .try_for_each(|(dir, end)| end.write(&*self.0.disk, &dir.folder))?);
         }
-        if self.0.health.check_read().is_err() {
-            tracing::warn!(folder = %folder.display(), "logs of a failed directory are left as they are");
-            return Ok(());
+        for dir in self.dirs().iter().filter(|dir| !dir.is_online()) {
+            tracing::warn!(folder = %dir.folder.display(), "logs of a failed directory are left as they are");
         }
         let closed = in_parallel(self.all(), self.0.threads(), |partition| {
             partition.close().with_context(|| format!("close {}-{}", partition.topic, partition.index))
         });
         closed.into_iter().collect::<anyhow::Result<Vec<()>>>()?;
-        // One sync of the disk instead of several of every log.
-        disk.sync_all(folder).with_context(|| format!("sync the disk of {}", folder.display()))?;
+        for dir in self.0.dirs.online() {
+            // One sync of the disk instead of several of every log.
+            let synced = self.0.disk.sync_all(&dir.folder);
+            synced.with_context(|| format!("sync the disk of {}", dir.folder.display()))?;
+        }
         self.all().iter().for_each(|partition| partition.closed());
         self.0.write_checkpoints(&self.0.hosted.load())?;
-        if self.0.unopened.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
-            CleanShutdown { broker_epoch }.write(disk, folder)?;
+        for dir in self.0.dirs.online().filter(|dir| dir.unopened().is_empty()) {
+            CleanShutdown { broker_epoch }.write(&*self.0.disk, &dir.folder)?;
         }
         Ok(())
     }
@@ -130,9 +135,14 @@ impl Inner {
         let mut jobs = Vec::new();
         for topic in image.topics() {
             let config = self.topic_config(image, &topic.name);
-            for (index, _) in topic.partitions().filter(|(_, image)| image.replicas.contains(&self.node_id)) {
-                let known = known.get(&key(topic, index)).copied();
-                jobs.push(Job { topic, index, config: config.clone(), known });
+            for (index, assigned) in topic.partitions() {
+                if !assigned.replicas.contains(&self.node_id) {
+                    continue;
+                }
+                let found = known.get(&key(topic, index)).map(|(dir, known)| (dir.clone(), Some(*known)));
+                let found = found.or_else(|| Some((self.place(topic, (index, assigned))?, None)));
+                let Some((dir, known)) = found else { continue };
+                jobs.push(Job { topic, index, config: config.clone(), known, dir });
             }
         }
         let progress = Progress::new(&self.metrics, jobs.len());
@@ -150,42 +160,92 @@ impl Inner {
         for topic in image.topics() {
             let here = by_topic.remove(&topic.id).unwrap_or_default();
             for (index, assigned) in topic.partitions() {
-                here.get(&index).into_iter().for_each(|partition| self.take_role(image, partition, assigned));
+                if let Some(partition) = here.get(&index) {
+                    self.take_role(image, partition, assigned);
+                    self.tell_directory(partition, assigned);
+                }
             }
             hosted.put(topic, here);
         }
         self.hosted.store(Arc::new(hosted));
-        let unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let unopened = self.dirs.all().iter().map(|dir| dir.unopened().len()).sum();
         self.is_recovered.store(true, Ordering::Release);
-        progress.ended((started, self.last_end.is_some()), unopened);
+        let clean = self.dirs.all().iter().all(|dir| dir.last_end.is_some());
+        progress.ended((started, clean), unopened);
         Ok(())
     }
 
     /// A log that cannot be opened is left out: it must not keep the others from being served.
     fn open_job(&self, job: &Job<'_>) -> Option<Partition> {
         let known = job.known.unwrap_or_default();
-        match self.open_partition(job.topic, job.index, job.config.clone(), known) {
+        match self.open_partition((job.topic, job.index), job.config.clone(), known, &job.dir) {
             Ok(partition) => Some(partition),
             Err(error) => {
-                self.open_failed((&job.topic.name, job.index), &error);
-                let mut unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner);
-                unopened.insert(key(job.topic, job.index), known);
+                self.open_failed(&job.dir, (&job.topic.name, job.index), &error);
+                job.dir.unopened().insert(key(job.topic, job.index), known);
                 None
             }
         }
     }
 
-    /// The logs of the image that are in the directory, and what the files beside them say.
-    fn known_logs(&self, image: &MetadataImage) -> anyhow::Result<HashMap<PartitionKey, Known>> {
+    /// The logs of the image that are in the directories, and what the files beside them say. A directory that cannot be
+    /// looked into goes offline, unless it is the only one.
+    fn known_logs(
+        &self,
+        image: &MetadataImage,
+    ) -> anyhow::Result<HashMap<PartitionKey, (Arc<LogDir>, Known)>> {
+        let mut all = HashMap::new();
+        for dir in self.dirs.online() {
+            let known = match self.known_logs_in(dir, image) {
+                Ok(known) => known,
+                Err(error) if self.dirs.all().len() > 1 => {
+                    dir.health.fail(&format!("{error:#}"));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for (key, known) in known {
+                let found = (dir.clone(), known);
+                let Some(other) = all.insert(key.clone(), found.clone()) else { continue };
+                let chosen = self.choose(image, &key, [other, found])?;
+                all.insert(key, chosen);
+            }
+        }
+        all.values().for_each(|(dir, _)| dir.takes_log());
+        Ok(all)
+    }
+
+    /// One of two logs of a partition: the one where its record says it is. The other one is set aside.
+    fn choose(
+        &self,
+        image: &MetadataImage,
+        key: &PartitionKey,
+        found: [(Arc<LogDir>, Known); 2],
+    ) -> anyhow::Result<(Arc<LogDir>, Known)> {
+        let partition = image.partition(&key.topic, key.index);
+        let assigned = partition.and_then(|partition| partition.directory(self.node_id));
+        let folders = || found.each_ref().map(|(dir, _)| dir.folder.display().to_string()).join(" and ");
+        let place = found.iter().position(|(dir, _)| Some(dir.id) == assigned);
+        let place = place.with_context(|| format!("the log of {key} is in {}, remove one", folders()))?;
+        let other = &found[1 - place].0;
+        self.set_aside(other, key, &other.folder.join(key.to_string()))?;
+        Ok(found[place].clone())
+    }
+
+    fn known_logs_in(
+        &self,
+        dir: &LogDir,
+        image: &MetadataImage,
+    ) -> anyhow::Result<Vec<(PartitionKey, Known)>> {
         let opened = now();
-        let (disk, folder) = (&*self.disk, &self.folder);
+        let (disk, folder) = (&*self.disk, &dir.folder);
         let recovery_points = dir::read_recovery_points(disk, folder)?;
         let start_offsets = dir::read_start_offsets(disk, folder)?;
         let high_watermarks = dir::read_high_watermarks(disk, folder)?;
         let cleaner_offsets = dir::read_cleaner_offsets(disk, folder)?;
         let known = |key: PartitionKey| {
             let opening = Opening {
-                clean: self.last_end.is_some(),
+                clean: dir.last_end.is_some(),
                 recovery_point: recovery_points.get(&key).copied(),
                 start_offset: start_offsets.get(&key).copied(),
                 now: opened,
@@ -197,18 +257,18 @@ impl Inner {
             let cleaned_to = cleaner_offsets.get(&key).copied();
             (key, Known { opening, high_watermark, cleaned_to })
         };
-        Ok(self.sort_folders(image)?.into_iter().map(known).collect())
+        Ok(self.sort_folders(dir, image)?.into_iter().map(known).collect())
     }
 
     /// Tells apart the folders of the directory: logs of the image stay and are returned, half-deleted ones are removed,
     /// others are set aside.
-    fn sort_folders(&self, image: &MetadataImage) -> anyhow::Result<Vec<PartitionKey>> {
+    fn sort_folders(&self, dir: &LogDir, image: &MetadataImage) -> anyhow::Result<Vec<PartitionKey>> {
         let mut known = Vec::new();
         let mut deleted = Vec::new();
         let entries =
-            self.disk.list(&self.folder).with_context(|| format!("list {}", self.folder.display()))?;
+            self.disk.list(&dir.folder).with_context(|| format!("list {}", dir.folder.display()))?;
         for entry in entries.into_iter().filter(|entry| entry.is_dir) {
-            let folder = self.folder.join(&entry.name);
+            let folder = dir.folder.join(&entry.name);
             if entry.name.ends_with(DELETED_SUFFIX) {
                 deleted.push(folder);
                 continue;
@@ -216,7 +276,7 @@ impl Inner {
             match PartitionKey::of_folder(&entry.name) {
                 Some(key) if key.topic == METADATA_TOPIC => {}
                 Some(key) if self.is_replica(image, &key) => known.push(key),
-                Some(key) => self.set_aside(&key, &folder)?,
+                Some(key) => self.set_aside(dir, &key, &folder)?,
                 None => {}
             }
         }
@@ -230,8 +290,8 @@ impl Inner {
     }
 
     /// Kafka deletes such logs; here an operator's mistake with volumes must not cost data.
-    pub(super) fn set_aside(&self, key: &PartitionKey, folder: &Path) -> anyhow::Result<()> {
-        let target = self.folder.join(format!("{key}.{}{STRAY_SUFFIX}", Uuid::new_v4().simple()));
+    pub(super) fn set_aside(&self, dir: &LogDir, key: &PartitionKey, folder: &Path) -> anyhow::Result<()> {
+        let target = dir.folder.join(format!("{key}.{}{STRAY_SUFFIX}", Uuid::new_v4().simple()));
         tracing::warn!(log = %key, folder = %target.display(), "set aside a log that the metadata does not know");
         self.disk.rename(folder, &target).with_context(|| format!("rename {}", folder.display()))
     }

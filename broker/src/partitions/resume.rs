@@ -1,16 +1,18 @@
-//! A full directory that has room again: appends are taken, and the logs opened that could not be.
+//! Full directories that have room again: appends are taken, and the logs opened that could not be.
 
 use std::sync::{Arc, PoisonError};
 
 use milena_core::metadata::{MetadataImage, TopicImage};
 use milena_protocol::PartitionIndex;
 
-use super::{Hosted, HostedTopic, Inner, Partitions, key};
+use super::{Hosted, HostedTopic, Inner, LogDir, Partitions, key};
 
 impl Partitions {
-    /// Looks for room if the directory is full. Blocks.
+    /// Looks for room in directories that are full. Blocks.
     pub(super) fn resume(&self) {
-        if self.0.health.is_full() && self.0.health.probe(&*self.0.disk) {
+        let full = self.dirs().iter().filter(|dir| dir.health.is_full());
+        let resumed = full.filter(|dir| dir.health.probe(&*self.0.disk)).count();
+        if resumed > 0 {
             self.open_missing();
         }
     }
@@ -38,12 +40,23 @@ impl Inner {
             if here.contains_key(&index) || !partition.replicas.contains(&self.node_id) {
                 continue;
             }
-            match self.open_again(image, topic, index) {
+            let known = self.dirs.of_unopened(&key(topic, index)).cloned();
+            let dir = match &known {
+                Some(dir) if dir.is_online() => {
+                    dir.takes_log();
+                    known
+                }
+                Some(_) => None,
+                None => self.place(topic, (index, partition)),
+            };
+            let Some(dir) = dir else { continue };
+            match self.open_again(image, topic, index, &dir) {
                 Ok(opened) => {
                     self.take_role(image, &opened, partition);
+                    self.tell_directory(&opened, partition);
                     here.insert(index, Arc::new(opened));
                 }
-                Err(error) => self.open_failed((&topic.name, index), &error),
+                Err(error) => self.open_failed(&dir, (&topic.name, index), &error),
             }
         }
         here.len() > before
@@ -54,12 +67,12 @@ impl Inner {
         image: &MetadataImage,
         topic: &TopicImage,
         index: PartitionIndex,
+        dir: &Arc<LogDir>,
     ) -> anyhow::Result<crate::partition::Partition> {
-        let unopened = || self.unopened.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = unopened().get(&key(topic, index)).copied();
-        let known = known.unwrap_or_default();
-        let opened = self.open_partition(topic, index, self.topic_config(image, &topic.name), known)?;
-        unopened().remove(&key(topic, index));
+        let known = dir.unopened().get(&key(topic, index)).copied().unwrap_or_default();
+        let opened =
+            self.open_partition((topic, index), self.topic_config(image, &topic.name), known, dir)?;
+        dir.unopened().remove(&key(topic, index));
         Ok(opened)
     }
 }

@@ -14,6 +14,7 @@ use super::*;
 use crate::partition::{Isolation, ProduceTerms, ReadRequest, TableLimits};
 
 mod crashes;
+mod dirs;
 
 const TOPIC: &str = "truck_gps";
 
@@ -41,10 +42,13 @@ async fn open(disk: &MemDisk, image: &MetadataImage) -> Partitions {
 
 async fn try_open(disk: &MemDisk, image: &MetadataImage) -> anyhow::Result<Partitions> {
     let mut config = Config::load(None, &[], std::iter::empty()).unwrap();
-    config.log_dir = "/memory/data".into();
+    config.log_dirs = vec!["/memory/data".into()];
     config.metadata_dir = "/memory/data".into();
     let live = LiveProperties::new(&config, image);
-    let partitions = Partitions::open(&config, Arc::new(disk.clone()), live, StorageMetrics::default())?;
+    let directory = Directory { folder: "/memory/data".into(), id: Some(Uuid::from_u128(1)) };
+    disk.create_dir_all(&directory.folder)?;
+    let disk = Arc::new(disk.clone());
+    let partitions = Partitions::open(&config, &[directory], disk, live, StorageMetrics::default())?;
     partitions.recover(image).await?;
     Ok(partitions)
 }

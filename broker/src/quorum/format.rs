@@ -1,4 +1,4 @@
-//! The log directory's identity: formatted when it is empty, kept when it is not.
+//! The identity of the log directories: formatted when they are empty, kept when they are not.
 //!
 //! | file | written |
 //! |---|---|
@@ -6,13 +6,15 @@
 //! | `__cluster_metadata-0/00000000000000000000-0000000000.checkpoint` | with dynamic voters: the first voters, unless this node joins a quorum that others formed |
 //! | `meta.properties` | last, so that a crash in between formats again |
 //!
-//! The metadata log may have a directory of its own (`metadata.log.dir`), with its own `meta.properties`: the same cluster
-//! and node, another directory id. It holds all of the above; the directory of the partitions is then formatted second.
+//! That is the directory of the metadata log (`metadata.log.dir`, by default the first of `log.dirs`). Each other one has
+//! a `meta.properties` of its own: the same cluster and node, another directory id (KIP-858). One that cannot be read is
+//! offline until the next start, as long as it is not that of the metadata log.
 //!
 //! A formatted directory keeps its cluster id, whatever the configuration says: a cluster that is set up again adopts
 //! the volumes it finds. With dynamic voters and a given cluster id the directory id follows from cluster id and node
 //! id, so that several nodes can be formatted in parallel, each knowing the ids of all; otherwise it is random.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +24,7 @@ use milena_core::metadata::MetadataImage;
 use milena_protocol::ids::base64;
 use milena_protocol::messages::metadata_records::MetadataRecord;
 use milena_protocol::{Offset, Timestamp, TopicId, Uuid};
-use milena_storage::{Disk, MetaProperties, dir};
+use milena_storage::{Disk, MetaProperties, StorageError, dir};
 
 use super::{registration, snapshot, voters};
 use crate::config::Config;
@@ -34,13 +36,21 @@ const METADATA_TOPIC_ID: Uuid = Uuid::from_u128(1);
 const BOOTSTRAP: &str = "bootstrap.checkpoint";
 const FIRST_SNAPSHOT: &str = "00000000000000000000-0000000000.checkpoint";
 
-/// A formatted log directory.
+/// A directory of partitions, as its `meta.properties` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Directory {
+    pub(crate) folder: PathBuf,
+    /// `None` where it could not be read: it is offline.
+    pub(crate) id: Option<Uuid>,
+}
+
+/// The formatted log directories.
 #[derive(Debug)]
 pub(super) struct LogDir {
     /// Of the directory that holds the metadata log.
     pub(super) meta: MetaProperties,
-    /// The id of the directory that holds the partitions.
-    pub(super) data_directory_id: Uuid,
+    /// The directories of the partitions.
+    pub(super) directories: Vec<Directory>,
     /// The folder of the metadata log.
     pub(super) metadata: PathBuf,
     /// The file with the records of a new cluster.
@@ -50,41 +60,73 @@ pub(super) struct LogDir {
 impl LogDir {
     /// Formats the directories of `config` if that was not done before. The caller has locked them.
     pub(super) fn open(config: &Config, disk: &Arc<dyn Disk>, now: Timestamp) -> anyhow::Result<Self> {
-        let (folder, data) = (config.metadata_dir.as_path(), config.log_dir.as_path());
+        let folder = config.metadata_dir.as_path();
         let known = read(&**disk, folder)?;
-        let of_data = if data == folder { None } else { read(&**disk, data)? };
+        let others = config.log_dirs.iter().filter(|other| *other != folder);
+        let others: Vec<_> = others.map(|other| (other.as_path(), read(&**disk, other))).collect();
         let meta = match known {
             Some(meta) => adopt(config, folder, meta)?,
             None => {
-                ensure!(
-                    of_data.is_none(),
-                    "log directory {} is formatted, metadata.log.dir={} is not: its metadata log is elsewhere",
-                    data.display(),
-                    folder.display()
-                );
+                let formatted = others.iter().find(|(_, known)| matches!(known, Ok(Some(_))));
+                if let Some((other, _)) = formatted {
+                    bail!(
+                        "log directory {} is formatted, metadata.log.dir={} is not: its metadata log is elsewhere",
+                        other.display(),
+                        folder.display()
+                    );
+                }
                 format(config, &**disk, now)?
             }
         };
-        let data_directory_id =
-            if data == folder { meta.directory_id } else { join(config, &**disk, &meta, of_data)? };
+        let mut ids = HashMap::from([(folder, meta.directory_id)]);
+        for (other, known) in others {
+            ids.extend(join_or_leave(config, &**disk, &meta, (other, known))?.map(|id| (other, id)));
+        }
+        let directory =
+            |folder: &PathBuf| Directory { folder: folder.clone(), id: ids.get(folder.as_path()).copied() };
+        let directories = config.log_dirs.iter().map(directory).collect();
         let (metadata, bootstrap) = (folder.join(METADATA_FOLDER), folder.join(BOOTSTRAP));
-        Ok(Self { meta, data_directory_id, metadata, bootstrap })
+        Ok(Self { meta, directories, metadata, bootstrap })
+    }
+}
+
+/// The id of a directory of partitions; `None` where the disk does not give it.
+fn join_or_leave(
+    config: &Config,
+    disk: &dyn Disk,
+    meta: &MetaProperties,
+    (folder, known): (&Path, anyhow::Result<Option<MetaProperties>>),
+) -> anyhow::Result<Option<Uuid>> {
+    match known.and_then(|known| join(config, disk, meta, (folder, known))) {
+        Ok(id) => Ok(Some(id)),
+        Err(error) if matches!(error.downcast_ref(), Some(StorageError::Io { .. })) => {
+            let error = format!("{error:#}");
+            tracing::error!(folder = %folder.display(), error, "log directory is offline until the next start");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 
 fn read(disk: &dyn Disk, folder: &Path) -> anyhow::Result<Option<MetaProperties>> {
-    disk.create_dir_all(folder).with_context(|| format!("create log directory {}", folder.display()))?;
+    let made = disk.create_dir_all(folder);
+    made.map_err(|source| StorageError::Io { action: "create log directory", path: folder.into(), source })?;
     Ok(MetaProperties::read(disk, folder)?)
 }
 
-/// Makes the directory of the partitions one of the cluster of `meta`, or finds that it is. Yields its id.
+/// Makes a directory of partitions one of the cluster of `meta`, or finds that it is. Yields its id.
 fn join(
     config: &Config,
     disk: &dyn Disk,
     meta: &MetaProperties,
-    known: Option<MetaProperties>,
+    (folder, known): (&Path, Option<MetaProperties>),
 ) -> anyhow::Result<Uuid> {
-    let folder = config.log_dir.as_path();
+    ensure!(
+        disk.list(&folder.join(METADATA_FOLDER)).is_err(),
+        "log directory {} holds a metadata log, that of this process is in {}",
+        folder.display(),
+        config.metadata_dir.display()
+    );
     if let Some(known) = known {
         let known = adopt(config, folder, known)?;
         ensure!(

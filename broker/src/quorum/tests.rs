@@ -12,13 +12,14 @@ use milena_storage::{Disk, MemDisk, Survival};
 
 use super::QuorumHandle;
 use crate::config::Config;
+use crate::lifecycle::KnownDirs;
 
 mod snapshots;
 
 fn config(overrides: &[&str]) -> Arc<Config> {
     let overrides: Vec<String> = overrides.iter().map(|entry| (*entry).to_owned()).collect();
     let mut config = Config::load(None, &overrides, std::iter::empty()).unwrap();
-    config.log_dir = "/memory/data".into();
+    config.log_dirs = vec!["/memory/data".into()];
     config.metadata_dir = "/memory/data".into();
     Arc::new(config)
 }
@@ -32,7 +33,11 @@ async fn start(config: &Arc<Config>, disk: &Arc<MemDisk>) -> QuorumHandle {
 
 /// Registers the broker of this node and has it unfenced; `None` where the quorum has ended.
 async fn enlist(config: &Config, quorum: &QuorumHandle) -> Option<()> {
-    let request = crate::lifecycle::registration(config, quorum, None);
+    let request = crate::lifecycle::registration(
+        config,
+        quorum,
+        KnownDirs { ids: vec![data_id(quorum)], previous_epoch: None },
+    );
     let broker_id = request.broker_id;
     let request = ControllerRequest::BrokerRegistration { request, tells_previous_epoch: true };
     let ControllerReply::Registration(Ok(broker_epoch)) = quorum.submit(request).await else { return None };
@@ -46,6 +51,11 @@ async fn enlist(config: &Config, quorum: &QuorumHandle) -> Option<()> {
         ControllerReply::Heartbeat(Ok(answer)) => (!answer.is_fenced).then_some(()),
         _ => None,
     }
+}
+
+/// The id of the only directory of partitions.
+fn data_id(quorum: &QuorumHandle) -> milena_protocol::Uuid {
+    quorum.identity().directories[0].id.unwrap()
 }
 
 fn epoch(quorum: &QuorumHandle) -> i64 {
@@ -81,7 +91,7 @@ async fn a_new_directory_becomes_a_cluster_of_one() {
     );
     let broker = image.broker(NodeId(1)).unwrap();
     assert!(!broker.fenced);
-    assert_eq!(broker.log_dirs, [quorum.identity().directory_id]);
+    assert_eq!(broker.log_dirs, [data_id(&quorum)]);
     assert_eq!(
         broker.endpoint("PLAINTEXT").map(|e| (e.host.to_string(), e.port)),
         Some(("localhost".into(), 9092))
@@ -110,7 +120,7 @@ async fn what_was_answered_survives_a_crash_of_the_machine() {
         let quorum = start(&config, &disk).await;
         assert_eq!(names(&quorum.image()), ["a", "b"]);
         assert_eq!(quorum.identity().cluster_id, identity.cluster_id);
-        assert_eq!(quorum.identity().directory_id, identity.directory_id);
+        assert_eq!(quorum.identity().directories, identity.directories);
         assert!(epoch(&quorum) > epoch_before);
         assert_eq!(quorum.image().leader("a", PartitionIndex(1)), Some(NodeId(1)));
     }
@@ -140,12 +150,12 @@ async fn nodes_of_a_given_cluster_derive_their_directory_ids() {
     };
     let given = ["cluster.id=MkU3OEVBNTcwNTJENDM2Qk"];
     let (one, again) = (identity(&given).await, identity(&given).await);
-    assert_eq!((&*one.cluster_id, one.directory_id), ("MkU3OEVBNTcwNTJENDM2Qk", again.directory_id));
+    assert_eq!((&*one.cluster_id, &one.directories), ("MkU3OEVBNTcwNTJENDM2Qk", &again.directories));
     assert_ne!(
-        identity(&["cluster.id=MkU3OEVBNTcwNTJENDM2Qk", "node.id=2"]).await.directory_id,
-        one.directory_id
+        identity(&["cluster.id=MkU3OEVBNTcwNTJENDM2Qk", "node.id=2"]).await.directories,
+        one.directories
     );
-    assert_ne!(identity(&[]).await.directory_id, identity(&[]).await.directory_id);
+    assert_ne!(identity(&[]).await.directories, identity(&[]).await.directories);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,14 +234,11 @@ async fn the_metadata_log_may_have_a_directory_of_its_own() {
     let (data, metadata) = (read("/memory/data"), read("/memory/metadata"));
     assert_eq!((&data.cluster_id, data.node_id), (&metadata.cluster_id, metadata.node_id));
     assert_ne!(data.directory_id, metadata.directory_id);
-    assert_eq!(identity.directory_id, data.directory_id);
+    assert_eq!(identity.directories[0].id, Some(data.directory_id));
     assert_eq!(image.broker(NodeId(1)).unwrap().log_dirs, [data.directory_id]);
     assert!(disk.list(Path::new("/memory/data/__cluster_metadata-0")).is_err());
     let again = start(&config, &disk).await;
-    assert_eq!(
-        (names(&again.image()), again.identity().directory_id),
-        (vec!["a".to_owned()], data.directory_id)
-    );
+    assert_eq!((names(&again.image()), data_id(&again)), (vec!["a".to_owned()], data.directory_id));
     again.stop().await;
     let error =
         super::start(with("/memory/elsewhere"), disk.clone()).await.err().expect("refused").to_string();

@@ -113,7 +113,7 @@ fn start(node: usize, disk: &MemDisk, files: [Offset; 3]) -> Arc<Partition> {
         config: Arc::new(config),
         opening,
         high_watermark: Some(high_watermark),
-        health: DirHealth::new(Path::new("/data"), StorageMetrics::default()),
+        dir: Arc::new(LogDir::new(Path::new("/data"), Uuid::nil(), StorageMetrics::default())),
         lag_ms_max: i64::MAX,
         has_topic_id: recovery_point > Some(Offset(0)),
     });
