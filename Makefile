@@ -62,7 +62,7 @@ test-broker: kafka binaries ## crashes and hostile bytes against a broker proces
 test-cluster: kafka binaries ## clusters of several processes, and quorums shared with Apache Kafka
 	@tests/clients/install.sh
 	cargo test --locked -p milena-tests --test cluster -- --test-threads=2
-	cargo test --locked -p milena-tests --test quorum -- --test-threads=1
+	cargo test --locked -p milena-tests --test quorum -- --test-threads=2
 	cargo test --locked -p milena-tests --test checker
 
 .PHONY: checker

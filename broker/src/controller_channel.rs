@@ -233,7 +233,7 @@ mod tests {
             }
         });
         let endpoint = Some(("127.0.0.1".into(), port));
-        QuorumLeader { id: Some(NodeId(id)), epoch: LeaderEpoch(id), endpoint, is_local: false }
+        QuorumLeader { id: Some(NodeId(id)), epoch: LeaderEpoch(id), endpoint, ..QuorumLeader::default() }
     }
 
     async fn answer(mut stream: TcpStream, error_code: ErrorCode) {

@@ -95,6 +95,8 @@ pub(crate) struct QuorumLeader {
     pub(crate) endpoint: Option<(ByteString, u16)>,
     /// This process leads, and its controller decides.
     pub(crate) is_local: bool,
+    /// The level of `kraft.version`.
+    pub(crate) kraft_version: i16,
 }
 
 /// Starts the quorum's thread. The caller has locked the log directory.

@@ -100,6 +100,12 @@ impl Controller {
     pub fn set_quorum(&mut self, voters: BTreeSet<NodeId>, kraft_version: i16) {
         self.settings.voters = voters;
         self.settings.kraft_version = kraft_version;
+        self.settings.kraft_version_max = kraft_version;
+    }
+
+    /// Learns the highest level of `kraft.version` that every voter is known to know.
+    pub fn set_kraft_version_max(&mut self, level: i16) {
+        self.settings.kraft_version_max = level.max(self.settings.kraft_version);
     }
 
     /// Learns whether nobody else fetches the metadata log. Others are told the time by a record now and then.

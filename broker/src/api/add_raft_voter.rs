@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use bytestring::ByteString;
 use milena_core::raft::{PeerAnswer, PeerRequest, ReplicaKey, Voter};
 use milena_protocol::messages::add_raft_voter::{AddRaftVoterRequest, AddRaftVoterResponse};
 use milena_protocol::{ErrorCode, NodeId};
@@ -19,17 +20,6 @@ pub(crate) async fn handle(
     _context: &RequestContext,
     request: AddRaftVoterRequest,
 ) -> AddRaftVoterResponse {
-    let failed = |code: ErrorCode, message: Option<String>| AddRaftVoterResponse {
-        error_code: code.code(),
-        error_message: message.map(Into::into),
-        ..Default::default()
-    };
-    if !broker.is_this_cluster(request.cluster_id.as_deref()) {
-        return failed(
-            ErrorCode::InconsistentClusterId,
-            Some(broker.other_cluster(request.cluster_id.as_deref())),
-        );
-    }
     let voter = Voter {
         key: ReplicaKey { id: NodeId(request.voter_id), directory_id: request.voter_directory_id },
         endpoints: wire::from_add(&request.listeners),
@@ -40,8 +30,21 @@ pub(crate) async fn handle(
         ack_when_committed: request.ack_when_committed,
         timeout_ms: i64::from(request.timeout_ms),
     };
-    match broker.quorum.ask_replica(asked).await {
-        Some(PeerAnswer::Membership { error, message }) => failed(error, message),
-        _ => failed(ErrorCode::BrokerNotAvailable, None),
+    let (error_code, error_message) = change_voters(broker, request.cluster_id.as_deref(), asked).await;
+    AddRaftVoterResponse { error_code, error_message, ..Default::default() }
+}
+
+/// Asks the leader of the quorum for other voters; an error code, and what it says.
+pub(super) async fn change_voters(
+    broker: &Broker,
+    named_cluster: Option<&str>,
+    change: PeerRequest,
+) -> (i16, Option<ByteString>) {
+    if !broker.is_this_cluster(named_cluster) {
+        return (ErrorCode::InconsistentClusterId.code(), Some(broker.other_cluster(named_cluster).into()));
+    }
+    match broker.quorum.ask_replica(change).await {
+        Some(PeerAnswer::Membership { error, message }) => (error.code(), message.map(Into::into)),
+        _ => (ErrorCode::BrokerNotAvailable.code(), None),
     }
 }

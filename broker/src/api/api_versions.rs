@@ -60,7 +60,7 @@ pub(crate) async fn handle(
         finalized_features: features
             .iter()
             .map(|(name, level)| (name.clone(), *level))
-            .chain([(ByteString::from_static(KRAFT_VERSION), broker.config.voters.kraft_version())])
+            .chain([(ByteString::from_static(KRAFT_VERSION), broker.quorum.leader().borrow().kraft_version)])
             .filter(|(name, level)| *level > 0 && is_supported(name, *level))
             .map(|(name, level)| FinalizedFeatureKey {
                 name,

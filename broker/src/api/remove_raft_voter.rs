@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use milena_core::raft::{PeerAnswer, PeerRequest, ReplicaKey};
+use milena_core::raft::{PeerRequest, ReplicaKey};
+use milena_protocol::NodeId;
 use milena_protocol::messages::remove_raft_voter::{RemoveRaftVoterRequest, RemoveRaftVoterResponse};
-use milena_protocol::{ErrorCode, NodeId};
 
+use super::add_raft_voter::change_voters;
 use crate::broker::{Broker, RequestContext};
 
 pub(crate) async fn handle(
@@ -16,20 +17,8 @@ pub(crate) async fn handle(
     _context: &RequestContext,
     request: RemoveRaftVoterRequest,
 ) -> RemoveRaftVoterResponse {
-    let failed = |code: ErrorCode, message: Option<String>| RemoveRaftVoterResponse {
-        error_code: code.code(),
-        error_message: message.map(Into::into),
-        ..Default::default()
-    };
-    if !broker.is_this_cluster(request.cluster_id.as_deref()) {
-        return failed(
-            ErrorCode::InconsistentClusterId,
-            Some(broker.other_cluster(request.cluster_id.as_deref())),
-        );
-    }
     let key = ReplicaKey { id: NodeId(request.voter_id), directory_id: request.voter_directory_id };
-    match broker.quorum.ask_replica(PeerRequest::RemoveVoter(key)).await {
-        Some(PeerAnswer::Membership { error, message }) => failed(error, message),
-        _ => failed(ErrorCode::BrokerNotAvailable, None),
-    }
+    let asked = PeerRequest::RemoveVoter(key);
+    let (error_code, error_message) = change_voters(broker, request.cluster_id.as_deref(), asked).await;
+    RemoveRaftVoterResponse { error_code, error_message, ..Default::default() }
 }

@@ -1,7 +1,8 @@
 //! UpdateRaftVoter (key 82, version 0, controller listener): a voter tells the leader where it is reached, and which levels
 //! of `kraft.version` it knows (KIP-853).
 //!
-//! - What changed is recorded in the metadata log. With static voters the leader only listens.
+//! - What changed is recorded in the metadata log. Of static voters the leader keeps it in mind, for the log to name them when
+//!   `kraft.version` is raised.
 
 use std::sync::Arc;
 

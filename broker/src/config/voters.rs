@@ -22,14 +22,6 @@ pub(crate) enum Voters {
 }
 
 impl Voters {
-    /// The level of `kraft.version` that such a quorum has.
-    pub(crate) fn kraft_version(&self) -> i16 {
-        match self {
-            Self::Static(_) => 0,
-            Self::Dynamic { .. } => 1,
-        }
-    }
-
     /// Whether the configuration names every voter.
     pub(crate) fn is_static(&self) -> bool {
         matches!(self, Self::Static(_))

@@ -16,6 +16,7 @@ use milena_core::config::Properties;
 use milena_core::config::broker::quorum;
 use milena_core::metadata::MetadataLoader;
 use milena_core::raft::{LogEnd, LogView, ReplicaKey, VoterSet};
+use milena_protocol::messages::control_records::KRaftVersionRecord;
 use milena_protocol::messages::control_records::VotersRecord;
 use milena_protocol::messages::control_records::leader_change_message::{LeaderChangeMessage, Voter};
 use milena_protocol::messages::metadata_records::MetadataRecord;
@@ -265,18 +266,27 @@ impl MetadataLog {
         self.write(builder, epoch, now)
     }
 
-    /// Appends who votes from here on. Yields the offset of the record.
+    /// Appends who votes from here on, and the level of `kraft.version` where it was `before`. Yields the offset of the
+    /// record that names them.
     pub(super) fn append_voters(
         &mut self,
         voters: &VoterSet,
+        before: i16,
         epoch: LeaderEpoch,
         now: Timestamp,
     ) -> anyhow::Result<Offset> {
         self.write_pending(now)?;
         let offset = self.log.end_offset();
         let record = voters::to_record(voters).to_bytes(0);
-        self.write(BatchBuilder::control(ControlRecordType::KRaftVoters, now, &record), epoch, now)?;
-        Ok(offset)
+        if voters.kraft_version == before {
+            self.write(BatchBuilder::control(ControlRecordType::KRaftVoters, now, &record), epoch, now)?;
+            return Ok(offset);
+        }
+        let level = KRaftVersionRecord { version: 0, kraft_version: voters.kraft_version };
+        let mut builder = BatchBuilder::control(ControlRecordType::KRaftVersion, now, &level.to_bytes(0));
+        builder.push_control(ControlRecordType::KRaftVoters, now, &record);
+        self.write(builder, epoch, now)?;
+        Ok(Offset(offset.0 + 1))
     }
 
     /// Appends records, to be written with the next flush.

@@ -13,6 +13,8 @@
 //!
 //! Requests that have gathered while the log was being flushed share the next flush.
 
+mod voting;
+
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,14 +92,8 @@ impl Node {
     ) -> anyhow::Result<Self> {
         let mut log = MetadataLog::open(disk.clone(), &dir.metadata, &config.properties, now)?;
         let (loader, history) = log.open_state()?;
-        let mut base = voters::configured(&config);
-        if !config.voters.is_static() {
-            base = history.base;
-            // A directory that another formatter prepared may say nothing of voters.
-            if base.voters.is_empty() && log.end().offset == Offset(0) {
-                base = voters::initial(&config, &dir.meta.cluster_id, dir.meta.directory_id);
-            }
-        }
+        let known = (&*dir.meta.cluster_id, dir.meta.directory_id);
+        let base = voters::first(&config, history.base, known, log.end().offset == Offset(0));
         let election_file = ElectionFile::new(disk.clone(), &dir.metadata);
         let history = VoterHistory::new(base, history.recorded);
         let settings = settings(&config, dir.meta.directory_id);
@@ -150,6 +146,7 @@ impl Node {
             epoch: self.raft.epoch(),
             endpoint: self.raft.leader_address().map(|address| (address.host, address.port)),
             is_local: self.controller.is_some(),
+            kraft_version: self.raft.voters().kraft_version,
         }
     }
 
@@ -176,6 +173,9 @@ impl Node {
             return Ok(());
         };
         controller.set_alone(!self.raft.has_followers());
+        if let Some((level, _)) = self.raft.next_kraft_version() {
+            controller.set_kraft_version_max(level);
+        }
         let outcome = controller.handle(now, ticket, request);
         self.take_outcome(outcome, now)
     }
@@ -185,7 +185,10 @@ impl Node {
         outcome: Outcome<MetadataRecord, ControllerReply>,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        self.append(&outcome.records, now)?;
+        match voting::level(&outcome.records) {
+            Some(level) => self.raise_kraft_version(level, &outcome.records, now)?,
+            None => self.append(&outcome.records, now)?,
+        }
         let end = self.log.end().offset;
         let parked = outcome.replies.into_iter().map(|(ticket, reply)| Parked { end, ticket, reply });
         self.parked.extend(parked);
@@ -220,6 +223,10 @@ impl Node {
             inputs.push_back(Input::Flushed(self.log.end()));
         }
         inputs.push_back(input);
+        self.step_through(now, inputs)
+    }
+
+    fn step_through(&mut self, now: Timestamp, mut inputs: VecDeque<Input>) -> anyhow::Result<()> {
         while let Some(input) = inputs.pop_front() {
             for output in self.raft.step(now, &self.log, input) {
                 self.execute(now, output, &mut inputs)?;
@@ -253,16 +260,7 @@ impl Node {
                 tracing::info!(epoch = epoch.0, "this node leads the metadata quorum");
             }
             Output::Resigned => self.step_down(),
-            Output::AppendVoters(voters) => {
-                let offset = self.log.append_voters(&voters, self.raft.epoch(), now)?;
-                if let Some(controller) = &mut self.controller {
-                    controller.skip_to(self.log.end().offset);
-                    controller.set_quorum(voters.keys().map(|key| key.id).collect(), voters.kraft_version);
-                }
-                self.log.flush(now)?;
-                inputs.push_back(Input::Voters { offset, voters });
-                inputs.push_back(Input::Flushed(self.log.end()));
-            }
+            Output::AppendVoters(voters) => self.append_voters(voters, now, inputs)?,
             Output::Append(bytes) => match self.log.append_fetched(bytes, self.raft.epoch(), now)? {
                 Some(named) => {
                     inputs.extend(named.into_iter().map(|(offset, voters)| Input::Voters { offset, voters }));

@@ -45,6 +45,7 @@ pub(super) fn settings(config: &Config, cluster_id: &str, voters: &VoterSet) -> 
         node_id: config.node_id,
         cluster_id: cluster_id.into(),
         kraft_version: voters.kraft_version,
+        kraft_version_max: voters.kraft_version,
         voters: voters.keys().map(|key| key.id).collect(),
         is_alone: true,
         properties: config.properties.clone(),

@@ -52,8 +52,22 @@ pub(super) fn to_record(voters: &VoterSet) -> VotersRecord {
     VotersRecord { version: 0, voters: voters.voters.iter().map(voter).collect() }
 }
 
+/// The voters that a log begins with: those that its snapshot names, else those of the configuration, else those that the
+/// formatter chose for a directory without a log.
+pub(super) fn first(config: &Config, recorded: VoterSet, dir: (&str, Uuid), is_empty: bool) -> VoterSet {
+    if !recorded.voters.is_empty() {
+        return recorded;
+    }
+    match (config.voters.is_static(), is_empty) {
+        (true, _) => configured(config),
+        // A directory that another formatter prepared may say nothing of voters.
+        (false, true) => initial(config, dir.0, dir.1),
+        (false, false) => recorded,
+    }
+}
+
 /// The voters that the configuration names; nobody where the log does.
-pub(super) fn configured(config: &Config) -> VoterSet {
+fn configured(config: &Config) -> VoterSet {
     let Voters::Static(voters) = &config.voters else { return VoterSet::default() };
     let listener = config.controller_listener_name();
     let voter = |(id, host, port): &(NodeId, _, _)| Voter {

@@ -43,7 +43,6 @@ macro_rules! endpoints {
             endpoints.iter().map(endpoint).collect()
         }
 
-        #[allow(dead_code, reason = "not every message goes both ways")]
         fn $into(endpoints: &[Endpoint]) -> Vec<$type> {
             let endpoint = |at: &Endpoint| {
                 let mut listener = <$type>::default();

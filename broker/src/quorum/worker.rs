@@ -164,6 +164,10 @@ impl Worker {
                 Action::LeaderChanged => drop(self.outlets.leader.send_replace(self.node.leader())),
             }
         }
+        let level = self.node.raft.voters().kraft_version;
+        if level != self.outlets.leader.borrow().kraft_version {
+            self.outlets.leader.send_replace(self.node.leader());
+        }
     }
 
     fn may_end(&self) -> bool {

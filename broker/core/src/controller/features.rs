@@ -4,7 +4,8 @@
 //! Every other controller that has registered must support it too, and every voter must have registered.
 //! Features that are finalized but not built can be lowered to level 0.
 //! `metadata.version` has one supported level, so that no downgrade of it could lose metadata; and
-//! `kraft.version` is a control record of the quorum, not one of the controller: it can be asked for at the level it has.
+//! `kraft.version` is a control record of the quorum, not one of the controller: where the decision has a record of its
+//! level, the quorum writes its own there, which names the voters.
 
 use std::collections::BTreeMap;
 
@@ -101,13 +102,27 @@ impl Controller {
             return Err(refused("Can't downgrade to a newer version."));
         }
         if **name == *KRAFT_VERSION {
-            let reason = "Changing the version of this feature while the quorum runs is not built yet.";
-            return if level == current { Ok(None) } else { Err(refused(reason)) };
+            return self.check_kraft_version(level).map(|is_news| is_news.then(|| level_record(name, level)));
         }
         if !KNOWN.iter().any(|(known, _)| **known == **name) {
             return Err(refused(&format!("Feature {name} not found.")));
         }
-        Ok(Some(FeatureLevelRecord { name: name.clone(), feature_level: level }.into()))
+        Ok(Some(level_record(name, level)))
+    }
+
+    /// Whether `level` is another than that of now, which is only ever raised, and by all voters.
+    fn check_kraft_version(&self, level: i16) -> Result<bool, Refusal> {
+        let refused = |message: String| Err(Refusal::new(ErrorCode::InvalidUpdateVersion, message));
+        if level < self.settings.kraft_version {
+            let reason = "Can't downgrade the version of this feature.";
+            return refused(format!("Invalid update version {level} for feature {KRAFT_VERSION}. {reason}"));
+        }
+        if level > self.settings.kraft_version_max {
+            return refused(format!(
+                "Invalid upgrade of {KRAFT_VERSION} to {level} because not all of the voters support it"
+            ));
+        }
+        Ok(level > self.settings.kraft_version)
     }
 
     fn feature_level(&self, name: &ByteString) -> i16 {
@@ -142,6 +157,10 @@ impl Controller {
             None => Ok(()),
         }
     }
+}
+
+fn level_record(name: &ByteString, level: i16) -> MetadataRecord {
+    FeatureLevelRecord { name: name.clone(), feature_level: level }.into()
 }
 
 /// A feature that is not known is supported at level 0: that is to be without it.

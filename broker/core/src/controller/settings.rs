@@ -17,6 +17,8 @@ pub struct Settings {
     pub cluster_id: ByteString,
     /// The level of `kraft.version`.
     pub kraft_version: i16,
+    /// The highest level of it that every voter is known to know.
+    pub kraft_version_max: i16,
     /// The voters of the quorum, this node among them.
     pub voters: BTreeSet<NodeId>,
     /// Whether nobody fetches the metadata log from this node.

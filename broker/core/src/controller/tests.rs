@@ -51,6 +51,7 @@ impl Quorum {
             node_id: NodeId(node),
             cluster_id: "c".into(),
             kraft_version: 1,
+            kraft_version_max: 1,
             voters: [NodeId(node)].into(),
             is_alone: true,
             properties,

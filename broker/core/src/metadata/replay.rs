@@ -8,6 +8,7 @@ use milena_protocol::messages::metadata_records::{
 use milena_protocol::{LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId, Uuid};
 
 use super::directory::MIGRATING;
+use super::features::KRAFT_VERSION;
 use super::image::{
     BrokerImage, ConfigResource, Endpoint, MetadataImage, PartitionImage, ResourceType, TopicImage,
 };
@@ -227,6 +228,10 @@ impl MetadataImage {
 
     fn set_feature(&mut self, offset: Offset, record: &FeatureLevelRecord) {
         self.features_epoch = offset.0;
+        // Apache Kafka once wrote that level by mistake; the one that counts is in a control record.
+        if *record.name == *KRAFT_VERSION {
+            return;
+        }
         if record.feature_level == 0 {
             self.features.remove(&record.name);
         } else {

@@ -3,7 +3,7 @@
 use milena_protocol::{ErrorCode, NodeId, Offset, Timestamp};
 
 use super::election::STAGGER_MS;
-use super::voters::{Address, Voter};
+use super::voters::Address;
 use super::{
     Answer, FetchContent, FetchRequest, LogEnd, Lost, Output, PeerRequest, Raft, ReplicaKey, Role, Settings,
     SnapshotChunk, Turn, voters,
@@ -130,7 +130,7 @@ impl Raft {
     /// asks for it (KIP-853, KIP-1186).
     fn membership_request(&mut self, now: Timestamp) -> Option<PeerRequest> {
         let period_ms = UPDATE_VOTER_FETCH_TIMEOUTS * self.settings.fetch_timeout_ms;
-        let (local, is_voter, can_vote) = (self.settings.local, self.is_voter(), self.settings.can_vote);
+        let (me, is_voter, can_vote) = (self.introduction(), self.is_voter(), self.settings.can_vote);
         let current = self.voters.current();
         let Role::Follower(following) = &mut self.role else { return None };
         if !can_vote || following.update_voter_at > now {
@@ -138,12 +138,7 @@ impl Raft {
         }
         following.update_voter_at = now.plus_ms(period_ms);
         let is_dynamic = current.kraft_version > 0;
-        let me = Voter {
-            key: local,
-            endpoints: self.settings.endpoints.clone(),
-            kraft_versions: self.settings.kraft_versions.clone(),
-        };
-        let recorded = current.by_id(local.id);
+        let recorded = current.by_id(me.key.id);
         if is_voter {
             let is_news = if is_dynamic { recorded != Some(&me) } else { !following.has_updated_leader };
             return is_news.then_some(PeerRequest::UpdateVoter { voter: me, epoch: self.election.epoch });

@@ -166,7 +166,7 @@ impl Raft {
                 if is_error {
                     self.back_off_after_error(turn, sent);
                 } else {
-                    self.acknowledged(turn, sent);
+                    self.acknowledged(sent);
                 }
             }
             (_, PeerAnswer::Membership { .. }) => {}

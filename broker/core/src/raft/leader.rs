@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, Offset, Timestamp};
 
 use super::membership::Change;
+use super::voters::VoterSet;
 use super::{
     ElectionState, FetchContent, FetchRequest, LogEnd, LogView, Output, PeerAnswer, PeerRequest, Raft,
     ReplicaKey, Role, SnapshotChunk, Turn,
@@ -86,6 +87,8 @@ pub(super) struct Leadership {
     begin_again_at: Timestamp,
     parked: Vec<Parked>,
     pub(super) change: Option<Change>,
+    /// Static voters as they have introduced themselves: what the log will name once it does.
+    pub(super) introduced: VoterSet,
 }
 
 impl Leadership {
@@ -126,6 +129,7 @@ impl Raft {
             begin_again_at: turn.now.plus_ms(self.settings.fetch_timeout_ms / 2),
             parked: Vec::new(),
             change: None,
+            introduced: self.introduced_by_leader(),
         }));
         turn.outputs.push(Output::Lead { epoch, voters: self.voters.current().keys().collect(), granting });
     }
@@ -176,7 +180,7 @@ impl Raft {
     }
 
     /// A peer took in what it was told: that this node leads, or leads no more, or where it is.
-    pub(super) fn acknowledged(&mut self, _turn: &mut Turn<'_>, sent: &super::peers::Sent) {
+    pub(super) fn acknowledged(&mut self, sent: &super::peers::Sent) {
         let id = self.others().into_iter().find(|(_, to)| *to == sent.to).map(|(key, _)| key.id);
         match (&mut self.role, &sent.request) {
             (Role::Leader(leadership), PeerRequest::BeginEpoch { .. }) => leadership.acknowledged.extend(id),

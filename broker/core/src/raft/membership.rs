@@ -5,13 +5,14 @@
 //! | AddRaftVoter | not a voter yet; it answers ApiVersions with the level of `kraft.version`; it has the log | the voters and it |
 //! | RemoveRaftVoter | a voter, and not the only one | the voters without it; a leader that is removed resigns |
 //! | UpdateRaftVoter | a voter with the same directory | its new addresses and levels |
+//! | a higher `kraft.version` | static voters that have all introduced themselves by UpdateRaftVoter | the same, in the log |
 //!
 //! All need a committed epoch and a committed set of voters. The new set counts once it is appended; the caller hears when it is
 //! committed.
 
 use milena_protocol::{ErrorCode, Offset, Timestamp};
 
-use super::voters::{Address, Voter};
+use super::voters::{Address, Voter, VoterSet};
 use super::{Output, PeerAnswer, PeerRequest, Raft, ReplicaKey, Role, Turn, voters};
 use crate::machine::Ticket;
 
@@ -122,14 +123,11 @@ impl Raft {
         let current = self.voters.current();
         let has_address = voters::address(&voter.endpoints, &self.settings.listener).is_some();
         let versions = &voter.kraft_versions;
-        if !has_address || *versions.start() < 0 || versions.is_empty() {
+        if !has_address || *versions.start() < 0 || !versions.contains(&current.kraft_version) {
             return Err((ErrorCode::InvalidRequest, None));
         }
         if current.kraft_version == 0 {
-            return Ok(None);
-        }
-        if !versions.contains(&current.kraft_version) {
-            return Err((ErrorCode::InvalidRequest, None));
+            return self.introduce(voter).map(|()| None);
         }
         let known = current.by_id(voter.key.id).filter(|known| known.key == voter.key).cloned();
         self.check_change(voter.key)?;
@@ -139,6 +137,43 @@ impl Raft {
         }
         turn.outputs.push(Output::AppendVoters(self.voters.current().with(voter)));
         Ok(Some(Stage::Appending))
+    }
+
+    /// What the leader of static voters knows of them at first: the configuration, and itself.
+    pub(super) fn introduced_by_leader(&self) -> VoterSet {
+        let unknown = |voter: &Voter| Voter { kraft_versions: 0..=0, ..voter.clone() };
+        let current = self.voters.current();
+        let voters = VoterSet { voters: current.voters.iter().map(unknown).collect(), ..*current };
+        voters.with(self.introduction())
+    }
+
+    /// This replica, as a voter.
+    pub(super) fn introduction(&self) -> Voter {
+        Voter {
+            key: self.settings.local,
+            endpoints: self.settings.endpoints.clone(),
+            kraft_versions: self.settings.kraft_versions.clone(),
+        }
+    }
+
+    /// A static voter tells its directory, its addresses and its levels.
+    fn introduce(&mut self, voter: Voter) -> Result<(), Refusal> {
+        let Role::Leader(leadership) = &mut self.role else {
+            return Err((ErrorCode::NotLeaderOrFollower, None));
+        };
+        if leadership.introduced.by_id(voter.key.id).is_none() {
+            return Err((ErrorCode::VoterNotFound, None));
+        }
+        leadership.introduced = leadership.introduced.with(voter);
+        Ok(())
+    }
+
+    /// The highest level that `kraft.version` can be raised to, and the voters for the log to name then. `None` where this
+    /// replica does not lead, or the log names voters already.
+    pub fn next_kraft_version(&self) -> Option<(i16, &VoterSet)> {
+        let Role::Leader(leadership) = &self.role else { return None };
+        let is_static = self.voters.current().kraft_version == 0;
+        is_static.then(|| (leadership.introduced.kraft_version_max(), &leadership.introduced))
     }
 
     /// What every change needs.

@@ -67,6 +67,13 @@ impl VoterSet {
         self.voters.iter().map(|voter| voter.key)
     }
 
+    /// The highest level of `kraft.version` that all of them know, by a directory of their own.
+    pub(super) fn kraft_version_max(&self) -> i16 {
+        let level =
+            |voter: &Voter| if voter.key.directory_id.is_nil() { 0 } else { *voter.kraft_versions.end() };
+        self.voters.iter().map(level).min().unwrap_or(self.kraft_version)
+    }
+
     /// The fewest voters that are more than half of all.
     pub fn majority(&self) -> usize {
         self.voters.len() / 2 + 1

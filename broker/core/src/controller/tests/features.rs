@@ -35,7 +35,7 @@ fn feature_levels_change_as_far_as_everybody_supports_them() {
         (metadata, 30, 9, "The controller does not support the given upgrade type."),
         (kraft, 2, 1, "Local controller 1 only supports versions 0-1"),
         (kraft, 0, 1, downgrade),
-        (kraft, 0, 3, "Changing the version of this feature while the quorum runs is not built yet."),
+        (kraft, 0, 3, "Can't downgrade the version of this feature."),
         (group, 1, 1, "Local controller 1 does not support this feature."),
         ("nope", 0, 1, "Feature nope not found."),
     ] {
