@@ -72,6 +72,11 @@ checker: kafka binaries ## faults on a cluster, and a verdict on the history of 
 		MILENA_CHECKER_BROKERS=$(or $(BROKERS),3) MILENA_CHECKER_RATE=$(or $(RATE),200) \
 		cargo test --locked -p milena-tests --test checker -- --nocapture
 
+.PHONY: checker-broken
+checker-broken: kafka ## brokers that break a promise, each caught by the checker: BROKEN="acks truncation votes"
+	@tests/clients/install.sh
+	tests/checker/broken.sh $(BROKEN)
+
 .PHONY: differential
 differential: kafka binaries ## random requests to both brokers, answers compared: SEED=7 STEPS=20000
 	MILENA_DIFFERENTIAL_SEED=$(or $(SEED),1) MILENA_DIFFERENTIAL_STEPS=$(or $(STEPS),5000) \

@@ -79,10 +79,11 @@ impl Clients {
         programs.map(start).collect()
     }
 
-    /// Starts to ask every broker who leads.
-    pub(crate) fn watch(scene: Scene<'_>) -> Self {
+    /// Starts to ask every broker who leads, and every one of the `controllers` whether it does.
+    pub(crate) fn watch(scene: Scene<'_>, controllers: &str) -> Self {
         let mut command = franz();
-        command.args([scene.bootstrap, &format!("{}:{}", scene.topic, scene.partitions), "watch"]);
+        let target = format!("{}:{}", scene.topic, scene.partitions);
+        command.args([scene.bootstrap, &target, "watch", controllers]);
         Self::start("metadata", scene.hosts[0].enter(&command), scene.folder)
     }
 

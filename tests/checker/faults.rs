@@ -12,10 +12,12 @@ use milena_protocol::messages::alter_partition_reassignments::{ReassignableParti
 use milena_protocol::messages::elect_leaders::TopicPartitions;
 use milena_protocol::messages::metadata::MetadataResponsePartition;
 use milena_protocol::messages::{AlterPartitionReassignmentsRequest, ElectLeadersRequest};
-use milena_tests::{Dice, Network, Node, Process, SmallDisk, TestCluster, eventually};
+use milena_tests::{Dice, Network, Node, Process, SmallDisk, TestCluster, eventually, within};
 
 use crate::PATIENCE;
-use crate::cuts::{Cut, cables};
+use crate::cuts::{Cable, Cut, cables};
+
+mod race;
 
 /// The longest times between two faults of a round. The last one is longer than the session of a broker.
 const DWELL_MS_MAX: [usize; 6] = [1, 400, 400, 4000, 4000, 12_000];
@@ -42,6 +44,8 @@ pub(crate) enum Fault {
     Cut(Cut),
     /// The last node has no room for another byte.
     FillDisk,
+    /// All are killed, and one that has voted is killed again before it learns who leads: see `race`.
+    RaceVotes,
     /// The order of the replicas changes, and the first ones become leaders.
     MoveLeaders,
     /// Replicas go to other brokers.
@@ -49,7 +53,7 @@ pub(crate) enum Fault {
 }
 
 /// What leaves more nodes up comes more often: a round goes on with those.
-const FAULTS: [(usize, Fault); 18] = [
+const FAULTS: [(usize, Fault); 19] = [
     (25, Fault::Kill),
     (20, Fault::KillActiveController),
     (10, Fault::KillAllButOne),
@@ -68,6 +72,7 @@ const FAULTS: [(usize, Fault); 18] = [
     (5, Fault::Cut(Cut::ClientOneWay)),
     (10, Fault::Cut(Cut::Unplug)),
     (10, Fault::FillDisk),
+    (5, Fault::RaceVotes),
 ];
 
 /// A cluster under faults.
@@ -82,13 +87,23 @@ pub(crate) struct Chaos {
     /// Of the last node.
     disk: Option<SmallDisk>,
     is_disk_full: bool,
+    /// The only fault to nodes that is done.
+    only: Option<Fault>,
     done: BTreeMap<Fault, usize>,
 }
 
 impl Chaos {
-    pub(crate) fn new(cluster: TestCluster, disk: Option<SmallDisk>, topic: (&'static str, u32)) -> Self {
+    /// `only` names the fault that nodes get; any, if there is none of this name.
+    pub(crate) fn new(
+        cluster: TestCluster,
+        disk: Option<SmallDisk>,
+        topic: (&'static str, u32),
+        only: &str,
+    ) -> Self {
         let (down, paused, cut, done) = Default::default();
-        Self { cluster, topic, down, paused, cut, disk, is_disk_full: false, done }
+        let mut faults = FAULTS.into_iter().map(|(_, fault)| fault);
+        let only = faults.find(|fault| format!("{fault:?}") == only);
+        Self { cluster, topic, down, paused, cut, disk, is_disk_full: false, only, done }
     }
 
     /// How often each fault was done.
@@ -104,10 +119,11 @@ impl Chaos {
             self.count(fault, is_done);
         }
         for _ in 0..=dice.below(3) {
-            let fault = weighed(dice);
+            let fault = self.only.unwrap_or_else(|| weighed(dice));
             let hit = match fault {
                 Fault::Cut(cut) => self.cut(cut, dice),
                 Fault::FillDisk => self.fill_disk(),
+                Fault::RaceVotes => race::votes(self, dice),
                 _ => self.hit(fault, dice),
             };
             eprintln!("{fault:?} of {hit:?}");
@@ -167,11 +183,17 @@ impl Chaos {
         let hosts = network.hosts();
         let at = dice.of(&up) - 1;
         let cables = cables(cut, at as usize, (brokers, hosts.len() - brokers), dice);
-        cables.iter().for_each(|(from, to)| network.cut(&hosts[*from], &hosts[*to]));
-        eprintln!("no more from host to host: {cables:?}");
-        let ends = cables.into_iter().flat_map(|(from, to)| [from, to]).filter(|host| *host < brokers);
-        self.cut.extend(ends.map(|host| host as i32 + 1));
+        self.cut_cables(&cables);
         vec![at + 1]
+    }
+
+    fn cut_cables(&mut self, cables: &[Cable]) {
+        let brokers = self.cluster.nodes().len();
+        let Some(network) = self.cluster.network() else { return };
+        cables.iter().for_each(|(from, to)| network.cut(&network.hosts()[*from], &network.hosts()[*to]));
+        eprintln!("no more from host to host: {cables:?}");
+        let ends = cables.iter().flat_map(|(from, to)| [*from, *to]).filter(|host| *host < brokers);
+        self.cut.extend(ends.map(|host| host as i32 + 1));
     }
 
     fn last(&self) -> i32 {
@@ -256,19 +278,21 @@ impl Chaos {
         is_done && (fault == Fault::Reassign || self.elect(node))
     }
 
-    /// Makes a node the leader of every partition that it has, once it may be. The cluster must be whole.
-    pub(crate) fn lead(&self, id: i32) {
+    /// Makes a node the leader of every partition that it has, once it may be. The cluster must be whole. False if its
+    /// replicas do not get there.
+    pub(crate) fn lead(&self, id: i32) -> bool {
         let node = self.cluster.node(id);
         eventually("the end of all reassignments", PATIENCE, || {
             self.assign(node, |replicas| first(id, replicas))
         });
-        eventually("a leader of all its partitions", PATIENCE, || {
+        let is_led = |partition: &MetadataResponsePartition| {
+            partition.leader_id == id || !partition.replica_nodes.contains(&id)
+        };
+        let leads = || {
             self.elect(node);
-            let is_led = |partition: &MetadataResponsePartition| {
-                partition.leader_id == id || !partition.replica_nodes.contains(&id)
-            };
             self.partitions(node)?.iter().all(is_led).then_some(())
-        });
+        };
+        within(PATIENCE, leads).is_some()
     }
 
     fn partitions(&self, node: &Node) -> Option<Vec<MetadataResponsePartition>> {

@@ -1,9 +1,9 @@
 //! How much a run did and found, in numbers.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::faults::Fault;
-use crate::history::{AUDITORS, Event};
+use crate::history::{AUDITORS, Event, Place, Record};
 use crate::verdict::Anomaly;
 
 /// Counts of a history.
@@ -14,7 +14,9 @@ pub(crate) struct Figures {
     failed: usize,
     polled: usize,
     audited: usize,
+    resent: usize,
     told: usize,
+    controllers: usize,
     producers: usize,
     consumers: usize,
 }
@@ -37,10 +39,12 @@ impl Figures {
                     consumers.insert(reader);
                 }
                 Event::Told { .. } => figures.told += 1,
-                Event::Stood { .. } => {}
+                Event::Leads { .. } => figures.controllers += 1,
+                Event::Stood { .. } | Event::Lagged { .. } => {}
             }
         }
         (figures.producers, figures.consumers) = (producers.len(), consumers.len());
+        figures.resent = resent(history);
         figures
     }
 
@@ -68,9 +72,11 @@ impl Figures {
             ("acknowledged", self.acknowledged),
             ("failed", self.failed),
             ("without an answer", self.unanswered()),
+            ("sent again by their client in a new session", self.resent),
             ("records polled", self.polled),
             ("records audited", self.audited),
             ("changes of leaders told", self.told),
+            ("changes of controllers told", self.controllers),
             ("operations", self.sent + self.polled + self.audited),
             ("anomalies", anomalies.len()),
         ];
@@ -78,4 +84,15 @@ impl Figures {
             eprintln!("{count:>9}  {what}");
         }
     }
+}
+
+/// Copies of records beyond the first.
+fn resent(history: &[Event]) -> usize {
+    let mut places: HashMap<Record, HashSet<Place>> = HashMap::new();
+    for event in history {
+        if let Event::Polled { reader: 0, place, record, .. } = *event {
+            places.entry(record).or_default().insert(place);
+        }
+    }
+    places.values().map(|places| places.len() - 1).sum()
 }

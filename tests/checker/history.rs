@@ -6,8 +6,11 @@
 //! | `A writer number partition offset` | it is acknowledged; a negative offset is unknown |
 //! | `F writer number partition`      | the producer gave up: it may be stored or not |
 //! | `B reader partition offset`      | a consumer reads a partition from here on |
-//! | `R reader partition offset writer number` | it was handed this record; `0 0` is none that anybody sent |
+//! | `R reader partition offset writer number [session]` | it was handed this record; `0 0` is none that anybody sent |
 //! | `T broker partition epoch leader` | a client is told who leads in which epoch; a negative leader is none |
+//! | `Q node epoch leader` | a node says that this one leads the metadata quorum |
+//!
+//! A session is a producer id and its epoch, where the client tells them: brokers know a record again within one alone.
 //!
 //! A record is known by its writer, a producer of its own, and its number there, which ascends. Events of one client are
 //! in its order; those of two clients are in none.
@@ -60,16 +63,25 @@ pub(crate) enum Event {
         reader: u32,
         place: Place,
         record: Record,
+        session: Option<i64>,
     },
     Told {
         broker: u32,
         term: Term,
         leader: i64,
     },
+    Leads {
+        epoch: i64,
+        leader: i64,
+    },
     /// Of the harness: nothing was wrong any more, and records from this place on were never handed to the consumer.
     Stood {
         reader: u32,
         place: Place,
+    },
+    /// Of the harness: nothing was wrong any more, and replicas of this node did not get in sync to lead.
+    Lagged {
+        node: i32,
     },
 }
 
@@ -93,11 +105,15 @@ impl Event {
             ("B", &[reader, partition, offset]) => {
                 Self::Began { reader: reader.try_into().ok()?, place: place(partition, offset)? }
             }
-            ("R", &[reader, partition, offset, writer, number]) => Self::Polled {
-                reader: reader.try_into().ok()?,
-                place: place(partition, offset)?,
-                record: record(writer, number)?,
-            },
+            ("R", &[reader, partition, offset, writer, number, ref session @ ..]) if session.len() < 2 => {
+                Self::Polled {
+                    reader: reader.try_into().ok()?,
+                    place: place(partition, offset)?,
+                    record: record(writer, number)?,
+                    session: session.first().copied(),
+                }
+            }
+            ("Q", &[_, epoch, leader]) => Self::Leads { epoch, leader },
             ("T", &[broker, partition, epoch, leader]) => Self::Told {
                 broker: broker.try_into().ok()?,
                 term: Term { partition: partition.try_into().ok()?, epoch },
@@ -127,10 +143,15 @@ fn lines_of_clients_are_events() {
     assert_eq!(Event::parse("A 3 17 2 40"), Some(Event::Acknowledged { record, place }));
     assert_eq!(Event::parse("F 3 17 2"), Some(Event::Failed { record }));
     assert_eq!(Event::parse("B 9 2 40"), Some(Event::Began { reader: 9, place }));
-    assert_eq!(Event::parse("R 9 2 40 3 17"), Some(Event::Polled { reader: 9, place, record }));
+    let polled = |session| Some(Event::Polled { reader: 9, place, record, session });
+    assert_eq!(Event::parse("R 9 2 40 3 17"), polled(None));
+    assert_eq!(Event::parse("R 9 2 40 3 17 65537"), polled(Some(65_537)));
     let term = Term { partition: 2, epoch: 5 };
     assert_eq!(Event::parse("T 1 2 5 3"), Some(Event::Told { broker: 1, term, leader: 3 }));
-    for strange in ["", "S", "S 3 17", "R 9 2 40 3 x", "S -3 17 2", "Z 1 2 3", "S 3 17 2 "] {
+    assert_eq!(Event::parse("Q 3 9 3"), Some(Event::Leads { epoch: 9, leader: 3 }));
+    for strange in
+        ["", "S", "S 3 17", "R 9 2 40 3 x", "R 9 2 40 3 1 1 1", "S -3 17 2", "Z 1 2 3", "S 3 17 2 "]
+    {
         assert_eq!(Event::parse(strange), None, "{strange}");
     }
 }

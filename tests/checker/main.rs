@@ -21,7 +21,7 @@ use figures::Figures;
 use history::Event;
 use milena_protocol::messages::CreateTopicsRequest;
 use milena_protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig};
-use milena_tests::{Dice, Flavor, Network, Role, SmallDisk, TestCluster, within};
+use milena_tests::{Dice, Flavor, Network, Node, Role, SmallDisk, TestCluster, within};
 
 mod clients;
 mod cuts;
@@ -77,8 +77,9 @@ fn acknowledged_records_outlive_every_fault() {
     let scene =
         Scene { bootstrap: &bootstrap, topic, partitions, rate: plan.rate, folder: &folder, hosts: &hosts };
     let mut clients = Clients::start_all(scene);
-    let watch = Clients::watch(scene);
-    let mut chaos = Chaos::new(cluster, disk, TOPIC);
+    let controllers: Vec<_> = cluster.nodes().iter().map(Node::controller_address).collect();
+    let watch = Clients::watch(scene, &controllers.join(","));
+    let mut chaos = Chaos::new(cluster, disk, TOPIC, &setting("FAULTS", String::new()));
     let started = Instant::now();
     let mut stood = Vec::new();
     let mut is_live = true;
@@ -96,7 +97,9 @@ fn acknowledged_records_outlive_every_fault() {
     let mut history: Vec<Event> = clients.into_iter().chain([watch]).flat_map(Clients::history).collect();
     history.extend(stood);
     for node in 1..=plan.brokers as i32 {
-        chaos.lead(node);
+        if !chaos.lead(node) {
+            history.push(Event::Lagged { node });
+        }
         history.extend(Clients::audit(scene, node as u32 - 1).history());
     }
     let anomalies = verdict::judge(&history);
@@ -134,7 +137,9 @@ fn start(brokers: usize) -> (TestCluster, Option<SmallDisk>) {
     let flavor = Flavor::wanted();
     let network = Network::start(brokers + PROGRAMS);
     let nodes = vec![(Role::Combined, flavor); brokers];
-    let mut cluster = TestCluster::prepare_on(network, &nodes, &[]).unwrap();
+    let session = setting("SESSION_MS", "9000".to_owned());
+    let settings = [("broker.session.timeout.ms", session.as_str()), ("broker.heartbeat.interval.ms", "500")];
+    let mut cluster = TestCluster::prepare_on(network, &nodes, &settings).unwrap();
     // Kafka formats what would be hidden, and ends for good without room.
     let disk = (flavor == Flavor::Milena).then(|| {
         let data = cluster.node(brokers as i32).folder().join("data");

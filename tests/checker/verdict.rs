@@ -3,6 +3,9 @@
 //! It holds for topics that nobody deletes from, with idempotent producers and without transactions: their offsets have no
 //! holes, and every record that is there once is there at the end. The history must end with audits: each of some readers
 //! below [`AUDITORS`] has read every partition from its first offset to its end after the last answer to a producer.
+//!
+//! Brokers know a record again by producer id, epoch and sequence. librdkafka takes a new epoch when a request behind
+//! another one comes out of order, and sends again what may be stored already: two copies of two sessions are its doing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -15,7 +18,7 @@ pub(crate) enum Anomaly {
     LostWrite { record: Record, place: Option<Place> },
     /// Served to a consumer, and not there at the end.
     LostRead { record: Record, place: Place },
-    /// Stored twice.
+    /// Stored twice in one session of its producer.
     Duplicate { record: Record, places: [Place; 2] },
     /// Served, and never sent to this partition.
     Phantom { record: Record, place: Place },
@@ -31,8 +34,12 @@ pub(crate) enum Anomaly {
     StaleMetadata { broker: u32, term: Term, newer: i64 },
     /// Clients were told of two leaders of one epoch.
     TwoLeaders { term: Term, leaders: [i64; 2] },
+    /// Two controllers led the metadata quorum in one epoch.
+    TwoControllers { epoch: i64, leaders: [i64; 2] },
     /// A consumer was not handed records that are there, for long after the last fault was healed.
     StandingConsumer { reader: u32, place: Place },
+    /// Replicas of a node did not get in sync, for as long.
+    StandingReplicas { node: i32 },
 }
 
 impl Anomaly {
@@ -49,7 +56,9 @@ impl Anomaly {
             Self::NonMonotonicSend { .. } => "non-monotonic send",
             Self::StaleMetadata { .. } => "stale metadata",
             Self::TwoLeaders { .. } => "two leaders",
+            Self::TwoControllers { .. } => "two controllers",
             Self::StandingConsumer { .. } => "standing consumer",
+            Self::StandingReplicas { .. } => "standing replicas",
         }
     }
 }
@@ -59,9 +68,11 @@ pub(crate) fn judge(history: &[Event]) -> BTreeSet<Anomaly> {
     let mut anomalies = of_places(history);
     anomalies.extend(of_readers(history));
     anomalies.extend(of_metadata(history));
+    anomalies.extend(of_quorum(history));
+    let sessions = sessions(history);
     for log in audited(history).values() {
         anomalies.extend(of_losses(history, log));
-        anomalies.extend(of_order(log));
+        anomalies.extend(of_order(log, &sessions));
     }
     anomalies
 }
@@ -77,7 +88,7 @@ fn audited(history: &[Event]) -> BTreeMap<u32, Log> {
             Event::Began { reader, .. } if reader < AUDITORS => {
                 logs.entry(reader).or_default();
             }
-            Event::Polled { reader, place, record } if reader < AUDITORS => {
+            Event::Polled { reader, place, record, .. } if reader < AUDITORS => {
                 logs.entry(reader).or_default().insert(place, record);
             }
             _ => {}
@@ -89,6 +100,7 @@ fn audited(history: &[Event]) -> BTreeMap<u32, Log> {
 /// Where each record was, by every answer: once, where it was sent to, and alone at its offset.
 fn of_places(history: &[Event]) -> BTreeSet<Anomaly> {
     let sent: HashMap<Record, u32> = history.iter().filter_map(sending).collect();
+    let sessions = sessions(history);
     let (mut records, mut places) = (HashMap::new(), HashMap::new());
     let mut anomalies = BTreeSet::new();
     for event in history {
@@ -107,11 +119,24 @@ fn of_places(history: &[Event]) -> BTreeSet<Anomaly> {
             anomalies.insert(Anomaly::InconsistentOffset { place, records: [at_place, record] });
         }
         let of_record = *places.entry(record).or_insert(place);
-        if of_record != place {
+        let is_resent = || match (sessions.get(&of_record), sessions.get(&place)) {
+            (Some(one), Some(other)) => one != other,
+            _ => false,
+        };
+        if of_record != place && !is_resent() {
             anomalies.insert(Anomaly::Duplicate { record, places: [of_record, place] });
         }
     }
     anomalies
+}
+
+/// The sessions of records, as far as clients tell.
+pub(crate) fn sessions(history: &[Event]) -> HashMap<Place, i64> {
+    let told = history.iter().filter_map(|event| match *event {
+        Event::Polled { place, session, .. } => Some((place, session?)),
+        _ => None,
+    });
+    told.collect()
 }
 
 fn sending(event: &Event) -> Option<(Record, u32)> {
@@ -140,6 +165,7 @@ fn of_readers(history: &[Event]) -> Vec<Anomaly> {
                 }
             }
             Event::Stood { reader, place } => anomalies.push(Anomaly::StandingConsumer { reader, place }),
+            Event::Lagged { node } => anomalies.push(Anomaly::StandingReplicas { node }),
             _ => {}
         }
     }
@@ -167,6 +193,20 @@ fn of_metadata(history: &[Event]) -> Vec<Anomaly> {
     anomalies
 }
 
+/// An epoch of the metadata quorum has one leader.
+fn of_quorum(history: &[Event]) -> Vec<Anomaly> {
+    let mut leaders = HashMap::new();
+    let mut anomalies = Vec::new();
+    for event in history {
+        let Event::Leads { epoch, leader } = *event else { continue };
+        let known = *leaders.entry(epoch).or_insert(leader);
+        if known != leader {
+            anomalies.push(Anomaly::TwoControllers { epoch, leaders: [known, leader] });
+        }
+    }
+    anomalies
+}
+
 /// What was acknowledged or served is there at the end.
 fn of_losses(history: &[Event], log: &Log) -> Vec<Anomaly> {
     let kept: HashSet<Record> = log.values().copied().collect();
@@ -182,12 +222,13 @@ fn of_losses(history: &[Event], log: &Log) -> Vec<Anomaly> {
     losses.collect()
 }
 
-/// A producer's records are in each partition in the order of their numbers.
-fn of_order(log: &Log) -> Vec<Anomaly> {
-    let mut last: HashMap<(u32, u32), Record> = HashMap::new();
+/// The records of a session are in each partition in the order of their numbers.
+fn of_order(log: &Log, sessions: &HashMap<Place, i64>) -> Vec<Anomaly> {
+    let mut last = HashMap::new();
     let mut anomalies = Vec::new();
     for (place, record) in log {
-        if let Some(before) = last.insert((place.partition, record.writer), *record)
+        let session = (place.partition, record.writer, sessions.get(place));
+        if let Some(before) = last.insert(session, *record)
             && before.number > record.number
         {
             anomalies.push(Anomaly::NonMonotonicSend { place: *place, records: [before, *record] });
@@ -277,6 +318,17 @@ mod tests {
     }
 
     #[test]
+    fn record_that_its_client_sent_again_in_a_new_session_is_none() {
+        let audit = |sessions: [&str; 2]| {
+            let [first, second] = sessions;
+            [format!("0 0 1 1 {first}"), format!("0 1 1 2 {first}"), format!("0 2 1 1 {second}")]
+        };
+        let kinds_of = |sessions| kinds(&judged(&SENT, &audit(sessions).each_ref().map(String::as_str)));
+        assert_eq!(kinds_of(["65536", "65537"]), [""; 0]);
+        assert_eq!(kinds_of(["65536", "65536"]), ["duplicate", "non-monotonic send"]);
+    }
+
+    #[test]
     fn record_that_nobody_sent_there_is_a_phantom() {
         for (line, writer) in [("0 0 9 9", 9), ("1 0 1 9", 1), ("0 0 0 0", 0)] {
             let found = judged(&SENT, &[line]);
@@ -339,9 +391,17 @@ mod tests {
     }
 
     #[test]
-    fn consumer_that_stands_is_an_anomaly() {
+    fn epoch_of_the_quorum_has_one_leader() {
+        assert_eq!(judged(&["Q 1 4 1", "Q 1 4 1", "Q 2 5 2"], &[]), []);
+        let found = judged(&["Q 1 4 1", "Q 2 4 2"], &[]);
+        assert_eq!(found, [Anomaly::TwoControllers { epoch: 4, leaders: [1, 2] }]);
+    }
+
+    #[test]
+    fn consumers_and_replicas_that_stand_are_anomalies() {
         let stood = Event::Stood { reader: 70, place: place(0, 3) };
-        let found: Vec<_> = judge(&[stood]).into_iter().collect();
-        assert_eq!(found, [Anomaly::StandingConsumer { reader: 70, place: place(0, 3) }]);
+        let found: Vec<_> = judge(&[stood, Event::Lagged { node: 2 }]).into_iter().collect();
+        let consumer = Anomaly::StandingConsumer { reader: 70, place: place(0, 3) };
+        assert_eq!(found, [consumer, Anomaly::StandingReplicas { node: 2 }]);
     }
 }

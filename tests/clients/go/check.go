@@ -70,14 +70,17 @@ func checked(bootstrap string, first, producers, consumers, rate int, target tar
 	h.flush()
 }
 
-// Asks every broker who leads until it is interrupted.
-func watched(bootstrap string, target target) {
+// Asks every broker who leads, and every controller whether it does, until it is interrupted.
+func watched(bootstrap, controllers string, target target) {
 	running, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	h := newHistory()
 	var watchers sync.WaitGroup
 	for index, address := range strings.Split(bootstrap, ",") {
 		watchers.Go(func() { h.watch(running, address, index+1, target) })
+	}
+	for index, address := range strings.Split(controllers, ",") {
+		watchers.Go(func() { h.watchQuorum(running, address, index+1) })
 	}
 	watchers.Wait()
 	h.flush()
@@ -107,6 +110,31 @@ func (h *history) watch(running context.Context, address string, broker int, tar
 					h.note("T %d %d %d %d\n", broker, led.Partition, led.LeaderEpoch, led.Leader)
 				}
 			}
+		}
+	}
+}
+
+// Notes each epoch of the metadata quorum in which the controller says that it leads.
+func (h *history) watchQuorum(running context.Context, address string, node int) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(address))
+	check(err)
+	defer client.Close()
+	partition := kmsg.NewDescribeQuorumRequestTopicPartition()
+	topic := kmsg.NewDescribeQuorumRequestTopic()
+	topic.Topic, topic.Partitions = "__cluster_metadata", append(topic.Partitions, partition)
+	request := kmsg.NewPtrDescribeQuorumRequest()
+	request.Topics = append(request.Topics, topic)
+	last := int32(-1)
+	for tick := time.Tick(20 * time.Millisecond); running.Err() == nil; <-tick {
+		asking, cancel := context.WithTimeout(running, time.Second)
+		answer, err := request.RequestWith(asking, client.SeedBrokers()[0])
+		cancel()
+		if err != nil || len(answer.Topics) == 0 || len(answer.Topics[0].Partitions) == 0 {
+			continue
+		}
+		if led := answer.Topics[0].Partitions[0]; led.ErrorCode == 0 && led.LeaderEpoch != last {
+			last = led.LeaderEpoch
+			h.note("Q %d %d %d\n", node, led.LeaderEpoch, led.LeaderID)
 		}
 	}
 }
@@ -199,7 +227,8 @@ func (h *history) read(running context.Context, bootstrap string, reader int, ta
 		})
 		fetches.EachRecord(func(record *kgo.Record) {
 			writer, number := signature(record.Value)
-			h.note("R %d %d %d %d %d\n", reader, record.Partition, record.Offset, writer, number)
+			session := record.ProducerID<<16 + int64(record.ProducerEpoch)
+			h.note("R %d %d %d %d %d %d\n", reader, record.Partition, record.Offset, writer, number, session)
 			if record.Offset+1 >= open[record.Partition] {
 				delete(open, record.Partition)
 			}

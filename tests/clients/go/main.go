@@ -6,7 +6,7 @@
 //
 //	franz BOOTSTRAP SEED soak TOPIC:PARTITIONS[:keyed]...
 //	franz BOOTSTRAP TOPIC:PARTITIONS check FIRST PRODUCERS CONSUMERS RATE
-//	franz BOOTSTRAP TOPIC:PARTITIONS watch
+//	franz BOOTSTRAP TOPIC:PARTITIONS watch CONTROLLER,...
 //	franz BOOTSTRAP TOPIC:PARTITIONS audit READER
 package main
 
@@ -46,7 +46,7 @@ func main() {
 		return
 	}
 	if os.Args[3] == "watch" {
-		watched(os.Args[1], parseTargets(os.Args[2:3])[0])
+		watched(os.Args[1], os.Args[4], parseTargets(os.Args[2:3])[0])
 		return
 	}
 	if os.Args[3] == "check" || os.Args[3] == "audit" {
