@@ -17,8 +17,8 @@ git ls-files -z | tar --null --files-from - --create | tar --extract --directory
 )
 export MILENA_BROKER=$CARGO_TARGET_DIR/debug/milena-broken
 
-declare -A faults_of=([acks]='' [truncation]='Cut(Isolate)' [votes]=RaceVotes)
-# Brokers that are cut off lose their leaderships soon, and have more to cut off.
+declare -A faults_of=([acks]='' [truncation]=Pause [votes]=RaceVotes)
+# Brokers that are away lose their leaderships soon, and have more to cut off.
 export MILENA_CHECKER_SESSION_MS=2000
 
 # The checker's last words must be anomalies: a run that fails otherwise shows nothing.
