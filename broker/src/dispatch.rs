@@ -172,6 +172,7 @@ apis! {
     OffsetForLeaderEpochRequest, 2..=4, B => offset_for_leader_epoch;
     DescribeConfigsRequest, 1..=4, BC => describe_configs;
     AlterConfigsRequest, 0..=2, F => alter_configs;
+    AlterReplicaLogDirsRequest, 1..=2, B => alter_replica_log_dirs;
     DescribeLogDirsRequest, 1..=5, B => describe_log_dirs;
     CreatePartitionsRequest, 0..=3, A => create_partitions;
     DeleteGroupsRequest, 0..=2, B => delete_groups;

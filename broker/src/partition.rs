@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use bytestring::ByteString;
 use milena_core::config::effective::{CompressionType, TopicConfig};
@@ -28,12 +28,14 @@ use crate::partitions::LogDir;
 mod compact;
 mod flush;
 mod follow;
+mod moving;
 mod open;
 mod read;
 mod replicas;
 
 pub(crate) use compact::{Compacted, TableLimits};
 pub(crate) use follow::Cut;
+pub(crate) use moving::{Step, future_folder, log_of_future};
 pub(crate) use open::Opened;
 pub(crate) use read::{Found, Isolation, Read, ReadRequest};
 pub(crate) use replicas::FollowerId;
@@ -91,8 +93,9 @@ pub(crate) struct Partition {
     pub(crate) topic_id: TopicId,
     pub(crate) index: PartitionIndex,
     pub(crate) traffic: Traffic,
-    log: Log,
-    dir: Arc<LogDir>,
+    log: ArcSwap<Log>,
+    dir: ArcSwap<LogDir>,
+    future: Mutex<Option<moving::Future>>,
     /// A flush runs for those who wait for the disk. Changes under the lock of `state` alone.
     is_flushing: AtomicBool,
     state: Mutex<Replica>,
@@ -162,12 +165,12 @@ impl Partition {
         origin: AppendOrigin,
         now: Timestamp,
     ) -> Result<Appended, ErrorCode> {
-        self.dir.health.check_write()?;
+        self.dir.load().health.check_write()?;
         let (config, header) = (self.config.load(), batch.header());
         let mut state = self.lock();
         let plan = match state.plan_append(header, origin) {
             Err(ErrorCode::OutOfOrderSequenceNumber) if state.may_recall(header) => {
-                open::recall_batches(&self.log, &mut state).map_err(|error| self.read_failed(&error))?;
+                open::recall_batches(&self.log(), &mut state).map_err(|error| self.read_failed(&error))?;
                 state.plan_append(header, origin)?
             }
             plan => plan?,
@@ -179,13 +182,13 @@ impl Partition {
             }
         };
         let appended = self
-            .log
+            .log()
             .append(&[Placed { batch, base_offset, leader_epoch }], now)
             .map_err(|error| self.storage_failed(&error))?;
         if let Some(offset) = appended.rolled_at {
             self.write_snapshot(&state, offset);
         }
-        let is_due = appended.end_offset - self.log.durable_end() >= config.flush_messages;
+        let is_due = appended.end_offset - self.log().durable_end() >= config.flush_messages;
         if is_due {
             state.hold();
         }
@@ -199,7 +202,7 @@ impl Partition {
             base_offset,
             last_offset: base_offset + i64::from(header.last_offset_delta),
             log_append_time: if header.attributes.is_log_append_time() { now } else { Timestamp::NONE },
-            log_start_offset: self.log.start_offset(),
+            log_start_offset: self.log().start_offset(),
             leader_epoch,
         })
     }
@@ -214,7 +217,7 @@ impl Partition {
             base_offset: batch.first_offset(),
             last_offset: batch.last_offset,
             log_append_time: batch.timestamp,
-            log_start_offset: self.log.start_offset(),
+            log_start_offset: self.log().start_offset(),
             leader_epoch,
         }
     }
@@ -236,17 +239,17 @@ impl Partition {
 
     /// The first offset that can be read.
     pub(crate) fn log_start_offset(&self) -> Offset {
-        self.log.start_offset()
+        self.log().start_offset()
     }
 
     /// The offset that the next record gets.
     pub(crate) fn log_end_offset(&self) -> Offset {
-        self.log.end_offset()
+        self.log().end_offset()
     }
 
     /// Bytes of the log, indexes not counted.
     pub(crate) fn size_bytes(&self) -> u64 {
-        self.log.size_bytes()
+        self.log().size_bytes()
     }
 
     /// The idempotent producers that are remembered.
@@ -261,7 +264,7 @@ impl Partition {
 
     /// Segments of the log.
     pub(crate) fn segment_count(&self) -> usize {
-        self.log.segment_count()
+        self.log().segment_count()
     }
 
     /// Compares the epoch a caller believes in; -1 is not compared.
@@ -279,7 +282,7 @@ impl Partition {
 
     /// Takes over a changed configuration of the topic.
     pub(crate) fn configure(&self, config: Arc<TopicConfig>) {
-        self.log.set_config(log_config(&config));
+        self.log().set_config(log_config(&config));
         let mut state = self.lock();
         state.set_rules(replica_rules(&config, self.lag_ms_max), now());
         self.publish(&state);
@@ -312,21 +315,26 @@ impl Partition {
 
     /// The directory of the log.
     pub(crate) fn dir(&self) -> Arc<LogDir> {
-        self.dir.clone()
+        self.dir.load_full()
+    }
+
+    /// The log; another one takes its place when the replica moves.
+    fn log(&self) -> Guard<Arc<Log>> {
+        self.log.load()
     }
 
     /// Whether the log is in this directory.
     pub(crate) fn is_in(&self, dir: &LogDir) -> bool {
-        std::ptr::eq(&*self.dir, dir)
+        std::ptr::eq(&**self.dir.load(), dir)
     }
 
     /// The error says only that the partition was deleted while something was done with its log.
     pub(crate) fn is_gone_with(&self, error: &StorageError) -> bool {
-        self.log.is_retired() && error.is_missing()
+        self.log().is_retired() && error.is_missing()
     }
 
     fn storage_failed(&self, error: &StorageError) -> ErrorCode {
-        if !self.is_gone_with(error) && !self.dir.health.report(error) {
+        if !self.is_gone_with(error) && !self.dir.load().health.report(error) {
             tracing::error!(topic = %self.topic, partition = self.index.0, %error, "log failed");
         }
         ErrorCode::KafkaStorageError

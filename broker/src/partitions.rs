@@ -16,18 +16,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use bytestring::ByteString;
 use milena_core::config::Properties;
-use milena_core::config::broker::server;
 use milena_core::config::effective::TopicConfig;
-use milena_core::metadata::directory::UNASSIGNED;
 use milena_core::metadata::{MetadataDelta, MetadataImage, PartitionImage, TopicImage};
 use milena_core::partition::{Leadership, LiveBroker};
-use milena_protocol::{ErrorCode, NodeId, Offset, PartitionIndex, TopicId, Uuid};
-use milena_storage::{Disk, PartitionKey, dir};
+use milena_protocol::{ErrorCode, NodeId, PartitionIndex, TopicId, Uuid};
+use milena_storage::{Disk, PartitionKey};
 
 use crate::config::{Config, LiveProperties};
 use crate::metrics::StorageMetrics;
-use crate::partition::{Opened, Partition};
+use crate::partition::Partition;
 use crate::quorum::Directory;
+use crate::throttle::Throttle;
 
 mod assignments;
 mod checkpoints;
@@ -35,18 +34,20 @@ mod compact;
 mod deletion;
 mod dir_failure;
 mod health;
+mod hosting;
 mod log_dir;
 mod maintain;
+mod moves;
 mod producer_ids;
 mod recover;
 mod resume;
 
 pub(crate) use assignments::Assignments;
-use checkpoints::Known;
 use deletion::Condemned;
 pub(crate) use deletion::NewStart;
 use log_dir::LogDirs;
 pub(crate) use log_dir::{LogDir, absolute};
+use moves::Moves;
 use producer_ids::ProducerIds;
 use recover::key_of;
 
@@ -65,6 +66,7 @@ struct Inner {
     hosted: ArcSwap<Hosted>,
     metrics: StorageMetrics,
     assignments: Assignments,
+    moves: Moves,
     /// One change at a time.
     changes: Mutex<()>,
     producer_ids: ProducerIds,
@@ -92,6 +94,7 @@ impl Partitions {
         metrics: StorageMetrics,
     ) -> anyhow::Result<Self> {
         let dirs = LogDirs::open(config, directories, &*disk, (live.clone(), &metrics))?;
+        let moves = Moves::new(Throttle::of_moves(&live));
         Ok(Self(Arc::new(Inner {
             node_id: config.node_id,
             disk,
@@ -102,6 +105,7 @@ impl Partitions {
             hosted: ArcSwap::default(),
             metrics,
             assignments: Assignments::default(),
+            moves,
             changes: Mutex::new(()),
             producer_ids: ProducerIds::default(),
             condemned: Condemned::default(),
@@ -253,83 +257,8 @@ impl Inner {
         if belongs_here { ErrorCode::KafkaStorageError } else { ErrorCode::NotLeaderOrFollower }
     }
 
-    /// Where a log goes that is not here; `None` where it may be in a directory that cannot be looked into, or could not
-    /// be opened there. It counts as there from now on.
-    fn place(
-        &self,
-        topic: &TopicImage,
-        (index, assigned): (PartitionIndex, &PartitionImage),
-    ) -> Option<Arc<LogDir>> {
-        if self.dirs.of_unopened(&key(topic, index)).is_some() {
-            return None;
-        }
-        self.dirs.place(assigned.directory(self.node_id).unwrap_or(UNASSIGNED))
-    }
-
-    /// Tells the controller where a log is, unless it knows.
-    fn tell_directory(&self, partition: &Partition, assigned: &PartitionImage) {
-        let id = partition.dir().id;
-        if assigned.directory(self.node_id) != Some(id) {
-            self.assignments.submit((partition.topic_id, partition.index), id);
-        }
-    }
-
     fn topic_config(&self, image: &MetadataImage, topic: &str) -> Arc<TopicConfig> {
         Arc::new(image.topic_config(self.node_id, topic, &self.properties))
-    }
-
-    fn open_failed(&self, dir: &LogDir, (topic, index): (&str, PartitionIndex), error: &anyhow::Error) {
-        dir.loses_log();
-        if error.downcast_ref().is_none_or(|error| !dir.health.report(error)) {
-            let error = format!("{error:#}");
-            tracing::error!(topic, partition = index.0, error, "cannot open log, it stays offline");
-        }
-    }
-
-    /// Opens a partition that is new here. A folder of its name can only be left from another topic.
-    fn make_partition(
-        &self,
-        topic: &TopicImage,
-        index: PartitionIndex,
-        config: Arc<TopicConfig>,
-        dir: &Arc<LogDir>,
-    ) -> Result<Partition, ()> {
-        let made = self.open_partition((topic, index), config, Known::default(), dir);
-        made.map_err(|error| self.open_failed(dir, (&topic.name, index), &error))
-    }
-
-    /// Opens the log of a partition, or makes it. What is `known` counts only if the log is that of this topic.
-    fn open_partition(
-        &self,
-        (topic, index): (&TopicImage, PartitionIndex),
-        config: Arc<TopicConfig>,
-        known: Known,
-        home: &Arc<LogDir>,
-    ) -> anyhow::Result<Partition> {
-        let key = key(topic, index);
-        let folder = home.folder.join(key.to_string());
-        let found = dir::read_topic_id(&*self.disk, &folder)?;
-        let is_other = found.is_some_and(|id| id != topic.id);
-        if is_other {
-            self.set_aside(home, &key, &folder)?;
-        }
-        let known = if is_other { Known::default() } else { known };
-        let partition = Partition::open(Opened {
-            disk: &self.disk,
-            folder: &folder,
-            node_id: self.node_id,
-            topic: topic.name.clone(),
-            topic_id: topic.id,
-            index,
-            config,
-            opening: known.opening,
-            high_watermark: known.high_watermark,
-            dir: home.clone(),
-            lag_ms_max: self.properties.long(&server::REPLICA_LAG_TIME_MAX_MS),
-            has_topic_id: found.is_some() && !is_other,
-        })?;
-        partition.resume_cleaning(known.cleaned_to.unwrap_or(Offset::NONE));
-        Ok(partition)
     }
 
     /// Takes deleted topics out of what the files beside the logs say.
@@ -365,6 +294,7 @@ impl Inner {
     /// Renames the folders of partitions that are no longer here; they are removed in the background, later.
     fn delete(&self, removed: &[Arc<Partition>]) {
         for partition in removed {
+            self.cancel_move(partition);
             let dir = partition.dir();
             dir.loses_log();
             let renamed = dir.folder.join(key_of(partition).deleted_folder(Uuid::new_v4()));

@@ -32,9 +32,7 @@ impl Throttles {
         let count = usize::try_from(properties.int(&server::REPLICATION_QUOTA_WINDOW_NUM)).unwrap_or(1);
         let seconds = i64::from(properties.int(&server::REPLICATION_QUOTA_WINDOW_SIZE_SECONDS));
         let windows = Windows { count, length_ms: seconds * 1_000 };
-        let throttle = |limit| {
-            Arc::new(Throttle { limit, live: live.clone(), rate: Mutex::new(ByteRate::new(windows)) })
-        };
+        let throttle = |limit| Arc::new(Throttle::new(live, limit, windows));
         Self {
             leader: throttle(&throttles::LEADER_REPLICATION_THROTTLED_RATE),
             follower: throttle(&throttles::FOLLOWER_REPLICATION_THROTTLED_RATE),
@@ -43,6 +41,20 @@ impl Throttles {
 }
 
 impl Throttle {
+    fn new(live: &LiveProperties, limit: &'static Key, windows: Windows) -> Self {
+        Self { limit, live: live.clone(), rate: Mutex::new(ByteRate::new(windows)) }
+    }
+
+    /// What is moved between log directories (KIP-113).
+    pub(crate) fn of_moves(live: &LiveProperties) -> Self {
+        let properties = live.current();
+        let count = properties.int(&server::ALTER_LOG_DIRS_REPLICATION_QUOTA_WINDOW_NUM);
+        let seconds = properties.int(&server::ALTER_LOG_DIRS_REPLICATION_QUOTA_WINDOW_SIZE_SECONDS);
+        let windows =
+            Windows { count: usize::try_from(count).unwrap_or(1), length_ms: i64::from(seconds) * 1_000 };
+        Self::new(live, &throttles::REPLICA_ALTER_LOG_DIRS_IO_MAX_BYTES_PER_SECOND, windows)
+    }
+
     /// Counts bytes of a throttled partition.
     pub(crate) fn record(&self, bytes: usize) {
         if bytes > 0 {

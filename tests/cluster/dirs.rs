@@ -32,10 +32,16 @@ pub(crate) fn create(bootstrap: &str, replication_factor: i16) {
 
 /// Appends a record with `acks=all` at the broker that leads, once one does; yields its offset.
 pub(crate) fn produce(bootstraps: &[String], index: i32) -> i64 {
+    produce_sized(bootstraps, index, 1)
+}
+
+/// The same with a value of so many bytes.
+pub(crate) fn produce_sized(bootstraps: &[String], index: i32, value_bytes: usize) -> i64 {
+    let value = vec![b'x'; value_bytes];
     let mut builder = BatchBuilder::default();
     builder.push(NewRecord {
         timestamp: Timestamp(1_700_000_000_000),
-        value: Some(b"value"),
+        value: Some(&value),
         ..NewRecord::default()
     });
     let records = Some(Records::Bytes(builder.build().into_bytes()));
@@ -91,10 +97,10 @@ impl<'a> FailingDisk<'a> {
         assert!(status.success());
     }
 
-    /// Once nobody has files open on it.
+    /// Puts what the disk holds on another one: the file system stays as it is while any namespace has it.
     fn repair(&self, image: &Path) {
-        assert!(privileged("umount").arg(self.0).status().unwrap().success());
-        assert!(privileged("mount").args(["-o", "loop"]).args([image, self.0]).status().unwrap().success());
+        let script = "umount -l $1 && cp $0 $0.repaired && mount -o loop $0.repaired $1";
+        assert!(privileged("sh").args(["-c", script]).args([image, self.0]).status().unwrap().success());
     }
 }
 

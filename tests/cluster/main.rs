@@ -8,6 +8,7 @@ mod dirs;
 mod leaders;
 mod life;
 mod mixed;
+mod moves;
 mod requests;
 mod tools;
 mod voters;

@@ -1,8 +1,8 @@
 //! DescribeLogDirs (key 35, versions 1-5): the log directories, their volumes, and the size of the logs in them (KIP-113).
 //!
 //! - Topics null is every partition here; partitions that are not here are left out, as are topics without any.
-//! - A log's size is that of its segments, without indexes. It has no lag: a log is behind its high watermark only
-//!   while it moves between directories, and there is one directory.
+//! - A log's size is that of its segments, without indexes. It has no lag.
+//! - The copy of a log that moves to the directory is told as the future log, which is as far behind as it lacks offsets.
 //! - A directory that is full or failed carries KAFKA_STORAGE_ERROR; the sizes of the logs in a full one come all the same.
 //! - The metadata log is not a partition of a topic and is left out.
 //! - Versions: error code of the whole (3), total and usable bytes of the volume (4, KIP-827), whether the directory is
@@ -85,6 +85,16 @@ fn logs(broker: &Broker, dir: &LogDir, wanted: &Wanted) -> Vec<DescribeLogDirsTo
                 partition_index: key.1,
                 partition_size: signed(partition.size_bytes()),
                 ..DescribeLogDirsPartition::default()
+            });
+            continue;
+        }
+        let future = partition.future_log().filter(|future| std::ptr::eq(&*future.dir, dir));
+        if let Some(future) = future.filter(|_| wanted.as_ref().is_none_or(|wanted| wanted.contains(&key))) {
+            by_topic.entry(key.0).or_default().push(DescribeLogDirsPartition {
+                partition_index: key.1,
+                partition_size: signed(future.size_bytes),
+                offset_lag: future.lag,
+                is_future_key: true,
             });
         }
     }

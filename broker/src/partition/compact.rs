@@ -100,8 +100,8 @@ impl Partition {
         };
         let facts = LogFacts {
             segments: &self.segment_facts(&policy)?,
-            start_offset: self.log.start_offset(),
-            end_offset: self.log.end_offset(),
+            start_offset: self.log().start_offset(),
+            end_offset: self.log().end_offset(),
             stable_offset: self.progress().last_stable_offset,
             cleaned_to: Some(self.cleaned_to()).filter(|offset| offset.0 >= 0),
         };
@@ -110,12 +110,12 @@ impl Partition {
 
     /// Files are looked into only for what the policy asks of dirty segments.
     fn segment_facts(&self, policy: &CleaningPolicy) -> Result<Vec<SegmentFacts>, StorageError> {
-        let segments = self.log.segments();
+        let segments = self.log().segments();
         let needs_times = policy.lag_ms_min > 0 || policy.lag_ms_max < i64::MAX;
         let nexts = segments.iter().skip(1).map(|next| next.base_offset).chain([Offset(i64::MAX)]);
         let facts = segments.iter().zip(nexts).map(|(segment, next)| {
             let is_asked = needs_times && next > self.cleaned_to();
-            let times = if is_asked { self.log.times_of(segment.base_offset)? } else { None };
+            let times = if is_asked { self.log().times_of(segment.base_offset)? } else { None };
             Ok(SegmentFacts {
                 base_offset: segment.base_offset,
                 size_bytes: segment.size_bytes,
@@ -139,20 +139,25 @@ impl Partition {
         limits: TableLimits,
         pace: &mut Pace<'_>,
     ) -> Result<Option<Compacted>, StorageError> {
-        let mut cleaning = self.log.cleaning(plan.dirty.clone(), self.clean_rules(limits), pace)?;
+        // Nothing moves while this cleans, but the plan may be of the log before a move.
+        let log = self.log.load_full();
+        if !log.segments().iter().any(|segment| segment.base_offset == plan.dirty.end) {
+            return Ok(None);
+        }
+        let mut cleaning = log.cleaning(plan.dirty.clone(), self.clean_rules(limits), pace)?;
         let (end, keys) = (cleaning.end_offset(), cleaning.key_count());
         let mut done = Compacted { end, keys, bytes_before: 0, bytes_after: 0 };
         while let Some(group) = cleaning.next_group() {
-            let Some(mut cleaned) = self.in_folder(|| self.log.begin_cleaned(&group))? else {
+            let Some(mut cleaned) = self.in_folder(|| self.log().begin_cleaned(&group))? else {
                 return Ok(None);
             };
             let filled = cleaning.fill(&group, &mut cleaned, pace);
-            if let Err(error) = filled.and_then(|()| self.in_folder(|| cleaned.write_indexes(&self.log))) {
+            if let Err(error) = filled.and_then(|()| self.in_folder(|| cleaned.write_indexes(&self.log()))) {
                 // What cannot be removed now is when the log is opened again.
-                let _ = self.in_folder(|| self.log.discard(&cleaned));
+                let _ = self.in_folder(|| self.log().discard(&cleaned));
                 return Err(error);
             }
-            let swapped = self.in_folder(|| self.log.swap(&cleaned));
+            let swapped = self.in_folder(|| self.log().swap(&cleaned));
             if swapped.inspect_err(|_| self.give_up_cleaning())? != Some(true) {
                 return Ok(None);
             }

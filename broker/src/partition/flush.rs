@@ -50,11 +50,11 @@ impl Partition {
     /// Makes finished segments durable; the active one too where `flush.ms` asks for it or somebody waits still.
     pub(crate) fn flush_if_old(&self) -> Result<(), StorageError> {
         let flushed_at = Timestamp(self.flushed_at.load(Ordering::Relaxed));
-        let is_finished = self.log.recovery_point() < self.log.active_base_offset();
+        let is_finished = self.log().recovery_point() < self.log().active_base_offset();
         // A checkpoint may have made durable what waits.
         let is_held = self.progress().held_from.is_some();
         let is_old = || now().ms_since(flushed_at) >= self.config.load().flush_ms;
-        if is_finished || is_held || self.log.durable_end() < self.log.end_offset() && is_old() {
+        if is_finished || is_held || self.log().durable_end() < self.log().end_offset() && is_old() {
             self.flush()?;
         }
         Ok(())
@@ -80,10 +80,10 @@ impl Partition {
     }
 
     pub(super) fn flush(&self) -> Result<(), StorageError> {
-        self.synced(self.log.flush())?;
+        self.synced(self.log().flush())?;
         let mut state = self.lock();
         if state.held_from().is_some() {
-            state.release(self.log.durable_end(), now());
+            state.release(self.log().durable_end(), now());
             self.publish(&state);
         }
         self.flushed_at.store(now().0, Ordering::Relaxed);
@@ -94,7 +94,7 @@ impl Partition {
     pub(super) fn synced(&self, result: Result<(), StorageError>) -> Result<(), StorageError> {
         if let Err(error) = &result {
             self.storage_failed(error);
-            if self.dir.health.check_read().is_err() {
+            if self.dir.load().health.check_read().is_err() {
                 self.progress.send_modify(|progress| progress.has_failed = true);
             }
         }

@@ -44,8 +44,8 @@ impl Partition {
 
     /// Where the log stands.
     pub(crate) fn position(&self) -> Position {
-        let last_epoch = self.log.last_epoch().unwrap_or(LeaderEpoch::NONE);
-        Position { log_end: self.log.end_offset(), last_epoch }
+        let last_epoch = self.log().last_epoch().unwrap_or(LeaderEpoch::NONE);
+        Position { log_end: self.log().end_offset(), last_epoch }
     }
 
     /// Appends what the leader of `epoch` has behind this log, and learns how far it is committed and where it starts.
@@ -55,10 +55,10 @@ impl Partition {
         let segment_bytes = usize::try_from(self.config.load().segment_bytes).unwrap_or(usize::MAX);
         let mut state = self.lock();
         state.check_follower(epoch).map_err(|_| StepError::Refused)?;
-        self.dir.health.check_read().map_err(|_| StepError::Failed)?;
+        self.dir.load().health.check_read().map_err(|_| StepError::Failed)?;
         if !batches.is_empty() {
-            self.dir.health.check_write().map_err(|_| StepError::Refused)?;
-            if self.log.end_offset() != fetched.offset {
+            self.dir.load().health.check_write().map_err(|_| StepError::Refused)?;
+            if self.log().end_offset() != fetched.offset {
                 return Err(StepError::Refused);
             }
         }
@@ -72,10 +72,10 @@ impl Partition {
         let start = fetched.log_start.min(state.high_watermark());
         self.publish(&state);
         drop(state);
-        if start > self.log.start_offset() {
+        if start > self.log().start_offset() {
             self.move_start(start).map_err(|_| StepError::Refused)?;
         }
-        if self.log.end_offset() - self.log.durable_end() >= self.config.load().flush_messages {
+        if self.log().end_offset() - self.log().durable_end() >= self.config.load().flush_messages {
             self.flush().map_err(|_| StepError::Failed)?;
         }
         Ok(self.position())
@@ -89,13 +89,13 @@ impl Partition {
             leader_epoch: batch.header().leader_epoch,
         };
         let now = now();
-        let appended = self.log.append(&batches.iter().map(placed).collect::<Vec<_>>(), now)?;
+        let appended = self.log().append(&batches.iter().map(placed).collect::<Vec<_>>(), now)?;
         if let Some(offset) = appended.rolled_at {
             self.write_snapshot(state, offset);
         }
         for batch in batches {
             if let Some(ended) = state.replay(batch.header(), now) {
-                note_if_aborted(&self.log, ended)?;
+                note_if_aborted(&self.log(), ended)?;
             }
         }
         Ok(())
@@ -114,23 +114,24 @@ impl Partition {
             if state.check_follower(epoch).is_err() {
                 return Ok(Err(StepError::Refused));
             }
-            let end = self.log.end_offset();
+            let end = self.log().end_offset();
             match cut {
-                Cut::All(offset) => self.log.truncate_fully(offset)?,
+                Cut::All(offset) => self.log().truncate_fully(offset)?,
                 cut => {
                     let offset = self.place_of(cut, state.high_watermark());
-                    if !self.log.truncate_to(offset)? {
+                    if !self.log().truncate_to(offset)? {
                         return Ok(Ok(self.position()));
                     }
                 }
             }
-            let (from, to) = (end.0, self.log.end_offset().0);
+            let (from, to) = (end.0, self.log().end_offset().0);
             let high_watermark = state.high_watermark().0;
-            state.truncated(self.log.end_offset());
+            state.truncated(self.log().end_offset());
             // What the leader has deleted was committed.
-            state.learn_high_watermark(self.log.start_offset());
-            restore_producers(&self.log, &mut state, now())?;
-            self.compaction.cut_at(self.log.end_offset());
+            state.learn_high_watermark(self.log().start_offset());
+            restore_producers(&self.log(), &mut state, now())?;
+            self.cut_future()?;
+            self.compaction.cut_at(self.log().end_offset());
             self.publish(&state);
             let epoch = epoch.0;
             tracing::info!(topic = %self.topic, partition = self.index.0, epoch, from, to, high_watermark, "cut the log off where the leader's parts from it");
@@ -147,14 +148,16 @@ impl Partition {
     }
 
     fn place_of(&self, cut: Cut, high_watermark: Offset) -> Offset {
-        let log_end = self.log.end_offset();
+        let log_end = self.log().end_offset();
         match cut {
             Cut::Diverged(leader) => {
-                let (epoch, end_offset) = self.log.end_of_epoch(leader.epoch);
+                let (epoch, end_offset) = self.log().end_of_epoch(leader.epoch);
                 truncation::target(leader, EpochEnd { epoch, end_offset }, log_end, high_watermark)
             }
             Cut::At(offset) | Cut::All(offset) => offset,
-            Cut::Unproven if self.log.last_epoch().is_none() => high_watermark.max(self.log.start_offset()),
+            Cut::Unproven if self.log().last_epoch().is_none() => {
+                high_watermark.max(self.log().start_offset())
+            }
             Cut::Unproven => log_end,
         }
     }

@@ -86,8 +86,9 @@ impl Partition {
             topic_id: opened.topic_id,
             index: opened.index,
             traffic: Traffic::default(),
-            log,
-            dir: opened.dir,
+            log: ArcSwap::from_pointee(log),
+            dir: ArcSwap::new(opened.dir),
+            future: Mutex::new(None),
             is_flushing: AtomicBool::new(false),
             state: Mutex::new(replica),
             config: ArcSwap::new(opened.config),
@@ -109,24 +110,24 @@ impl Partition {
         let epoch = state.leader_epoch();
         state.resign(epoch);
         self.publish(&state);
-        if !self.log.was_written() {
+        if !self.log().was_written() {
             return Ok(());
         }
         // An empty snapshot too saves the next start from looking for producers in the whole log.
-        if self.log.end_offset() > Offset::ZERO {
-            self.log.write_producer_snapshot(self.log.end_offset(), &entries(&state))?;
+        if self.log().end_offset() > Offset::ZERO {
+            self.log().write_producer_snapshot(self.log().end_offset(), &entries(&state))?;
         }
-        self.log.finish()
+        self.log().finish()
     }
 
     /// Takes in that the disk was synced after [`Partition::close`].
     pub(crate) fn closed(&self) {
-        self.log.finished();
+        self.log().finished();
     }
 
     /// Moves the recovery point to the end where it fell far behind and the log has come to rest.
     pub(crate) fn checkpoint_if_far(&self) -> Result<(), StorageError> {
-        let unchecked = self.log.unchecked_bytes();
+        let unchecked = self.log().unchecked_bytes();
         let before = self.unchecked_bytes.swap(unchecked, Ordering::Relaxed);
         // There is less where a new segment was begun.
         let grown = unchecked.checked_sub(before).unwrap_or(unchecked);
@@ -144,13 +145,13 @@ impl Partition {
             self.write_snapshot(&state, offset);
             offset
         };
-        self.log.remove_other_snapshots(offset)?;
-        self.synced(self.log.checkpoint())
+        self.log().remove_other_snapshots(offset)?;
+        self.synced(self.log().checkpoint())
     }
 
     /// Bytes that were read and checked when the log was opened.
     pub(crate) fn scanned_bytes(&self) -> u64 {
-        self.log.scanned_bytes()
+        self.log().scanned_bytes()
     }
 
     /// Stops leading for good and gives the folder up to `take`. No file is made or removed by its name afterwards.
@@ -158,8 +159,8 @@ impl Partition {
         let mut is_retired = self.is_retired.lock().unwrap_or_else(PoisonError::into_inner);
         *is_retired = true;
         self.resign(self.progress().leader_epoch);
-        self.log.retire();
-        take(self.log.folder())
+        self.log().retire();
+        take(self.log().folder())
     }
 
     /// Gives the log up: its directory failed. Those who wait are told.
@@ -185,7 +186,7 @@ impl Partition {
             age_ms_max: (config.retention_ms >= 0).then_some(config.retention_ms),
             bytes_max: u64::try_from(config.retention_bytes).ok(),
         };
-        let deleted = self.in_folder(|| self.log.delete_old(now(), retention, self.high_watermark()))?;
+        let deleted = self.in_folder(|| self.log().delete_old(now(), retention, self.high_watermark()))?;
         Ok(deleted.unwrap_or(0))
     }
 
@@ -196,7 +197,7 @@ impl Partition {
 
     /// Removes files of deleted segments whose time is over.
     pub(crate) fn sweep(&self) -> Result<(), StorageError> {
-        self.in_folder(|| self.log.sweep(now())).map(|_| ())
+        self.in_folder(|| self.log().sweep(now())).map(|_| ())
     }
 
     /// Where the log may start after records below `wanted`, -1 for all committed ones, are deleted.
@@ -207,19 +208,19 @@ impl Partition {
 
     /// Moves the log start up to `offset`, as planned, and deletes what lies below. Yields the log start.
     pub(crate) fn move_start(&self, offset: Offset) -> Result<Offset, ErrorCode> {
-        let moved = self.in_folder(|| self.log.advance_start(offset));
+        let moved = self.in_folder(|| self.log().advance_start(offset));
         moved.map_err(|error| self.read_failed(&error))?.ok_or(ErrorCode::NotLeaderOrFollower)?;
-        Ok(self.log.start_offset())
+        Ok(self.log().start_offset())
     }
 
     /// Where the start after a crash begins to read.
     pub(crate) fn recovery_point(&self) -> Offset {
-        self.log.recovery_point()
+        self.log().recovery_point()
     }
 
     /// Notes the producers at the base of a new segment. Without the note a restart reads more of the log.
     pub(super) fn write_snapshot(&self, state: &Replica, offset: Offset) {
-        if let Err(error) = self.log.write_producer_snapshot(offset, &entries(state)) {
+        if let Err(error) = self.log().write_producer_snapshot(offset, &entries(state)) {
             tracing::warn!(topic = %self.topic, partition = self.index.0, %error, "producer snapshot not written");
         }
     }
@@ -281,7 +282,7 @@ pub(super) fn note_if_aborted(log: &Log, ended: Ended) -> Result<(), StorageErro
     })
 }
 
-fn entries(state: &Replica) -> Vec<ProducerEntry> {
+pub(super) fn entries(state: &Replica) -> Vec<ProducerEntry> {
     let entry = |producer: Restored| {
         let none = BatchMetadata {
             last_sequence: -1,

@@ -71,7 +71,7 @@ pub(crate) struct Found {
 impl Partition {
     /// Reads batches. Never waits for an append.
     pub(crate) fn read(&self, request: &ReadRequest) -> Result<Read, ErrorCode> {
-        self.dir.health.check_read()?;
+        self.dir.load().health.check_read()?;
         let progress = self.progress();
         self.check_reader(request.current_leader_epoch, request.leader_only)?;
         let read = Read {
@@ -79,8 +79,8 @@ impl Partition {
             high_watermark: progress.high_watermark,
             last_stable_offset: progress.last_stable_offset,
             aborted: Vec::new(),
-            log_start_offset: self.log.start_offset(),
-            log_end: self.log.end_offset(),
+            log_start_offset: self.log().start_offset(),
+            log_end: self.log().end_offset(),
             diverged: self.divergence(request)?,
             preferred: None,
             ends_early: false,
@@ -97,8 +97,8 @@ impl Partition {
             bytes_max: request.bytes_max,
             at_least_one: request.at_least_one,
         };
-        let records = self.log.read(request.offset, limits).map_err(|error| self.read_failed(&error))?;
-        let ends_early = !records.is_empty() && request.offset < self.log.active_base_offset();
+        let records = self.log().read(request.offset, limits).map_err(|error| self.read_failed(&error))?;
+        let ends_early = !records.is_empty() && request.offset < self.log().active_base_offset();
         let aborted = if request.isolation == Isolation::Committed && !records.is_empty() {
             self.aborted(request.offset, records.len()).map_err(|error| self.read_failed(&error))?
         } else {
@@ -116,10 +116,10 @@ impl Partition {
 
     /// The aborted transactions among the records of a read.
     fn aborted(&self, from: Offset, bytes: usize) -> Result<Vec<(ProducerId, Offset)>, StorageError> {
-        if !self.log.has_aborted_transactions()? {
+        if !self.log().has_aborted_transactions()? {
             return Ok(Vec::new());
         }
-        let mut aborted = self.log.aborted_transactions(from, self.log.offset_after(from, bytes)?)?;
+        let mut aborted = self.log().aborted_transactions(from, self.log().offset_after(from, bytes)?)?;
         aborted.sort_unstable_by_key(|aborted| aborted.first_offset);
         Ok(aborted.iter().map(|aborted| (aborted.producer_id, aborted.first_offset)).collect())
     }
@@ -130,7 +130,7 @@ impl Partition {
             return Ok(None);
         }
         let (epoch, end_offset) = self.end_of_epoch(request.last_fetched_epoch);
-        if epoch.0 < 0 || end_offset.0 < 0 || request.offset < self.log.start_offset() {
+        if epoch.0 < 0 || end_offset.0 < 0 || request.offset < self.log().start_offset() {
             return Err(ErrorCode::OffsetOutOfRange);
         }
         let parts = epoch < request.last_fetched_epoch || end_offset < request.offset;
@@ -141,11 +141,11 @@ impl Partition {
     /// has written nothing has an epoch too, which begins at the log end.
     pub(crate) fn end_of_epoch(&self, epoch: LeaderEpoch) -> (LeaderEpoch, Offset) {
         let leader_epoch = self.progress().leader_epoch;
-        match self.log.last_epoch() {
-            _ if epoch == leader_epoch => (epoch, self.log.end_offset()),
-            Some(last) if last < epoch && epoch < leader_epoch => (last, self.log.end_offset()),
-            None if epoch < leader_epoch && epoch.0 != -1 => (epoch, self.log.end_offset()),
-            _ => self.log.end_of_epoch(epoch),
+        match self.log().last_epoch() {
+            _ if epoch == leader_epoch => (epoch, self.log().end_offset()),
+            Some(last) if last < epoch && epoch < leader_epoch => (last, self.log().end_offset()),
+            None if epoch < leader_epoch && epoch.0 != -1 => (epoch, self.log().end_offset()),
+            _ => self.log().end_of_epoch(epoch),
         }
     }
 
@@ -155,17 +155,17 @@ impl Partition {
         timestamp: Timestamp,
         end: Offset,
     ) -> Result<Option<Found>, ErrorCode> {
-        self.found(self.log.offset_for_timestamp(timestamp, end))
+        self.found(self.log().offset_for_timestamp(timestamp, end))
     }
 
     /// The first record with the largest timestamp, if it is before `end`.
     pub(crate) fn offset_of_max_timestamp(&self, end: Offset) -> Result<Option<Found>, ErrorCode> {
-        self.found(self.log.offset_of_max_timestamp(end))
+        self.found(self.log().offset_of_max_timestamp(end))
     }
 
     /// The log start.
     pub(crate) fn earliest(&self) -> Found {
-        self.end_of_log(self.log.start_offset())
+        self.end_of_log(self.log().start_offset())
     }
 
     /// The end of what a reader sees. A new leader does not know yet what is committed of the epochs before its own:
@@ -184,7 +184,7 @@ impl Partition {
     }
 
     fn end_of_log(&self, offset: Offset) -> Found {
-        let leader_epoch = self.log.epoch_of(offset).unwrap_or_else(|| self.progress().leader_epoch);
+        let leader_epoch = self.log().epoch_of(offset).unwrap_or_else(|| self.progress().leader_epoch);
         Found { timestamp: Timestamp::NONE, offset, leader_epoch }
     }
 

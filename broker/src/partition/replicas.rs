@@ -106,7 +106,7 @@ impl Partition {
     pub(crate) async fn deleted_below(&self, offset: Offset) -> Result<Offset, ErrorCode> {
         let mut progress = self.progress.subscribe();
         let low = |followers: Option<Offset>| {
-            let own = self.log.start_offset();
+            let own = self.log().start_offset();
             followers.map_or(own, |start| start.min(own))
         };
         let settled = progress.wait_for(|now| !now.is_leader || low(now.followers_start) >= offset).await;

@@ -126,7 +126,7 @@ fn read_tells_that_more_stands_in_the_next_segment() {
     (0..6).for_each(|sequence| {
         produce(&partition, sequence, &["x"]).unwrap();
     });
-    let active = partition.log.active_base_offset();
+    let active = partition.log().active_base_offset();
     assert!(active > Offset(0));
     let read = |offset| {
         let request = ReadRequest {
@@ -199,10 +199,10 @@ fn checkpoint_leaves_a_log_alone_that_grows_fast() {
     let partition = mk_partition(&MemDisk::new(), |config| config.max_message_bytes = 32 << 20);
     produce(&partition, 0, &["x".repeat(17 << 20).as_str()]).unwrap();
     partition.checkpoint_if_far().unwrap();
-    assert_eq!(partition.log.recovery_point(), Offset(0));
+    assert_eq!(partition.log().recovery_point(), Offset(0));
     produce(&partition, 1, &["little"]).unwrap();
     partition.checkpoint_if_far().unwrap();
-    assert_eq!(partition.log.recovery_point(), Offset(2));
+    assert_eq!(partition.log().recovery_point(), Offset(2));
 }
 
 #[test]

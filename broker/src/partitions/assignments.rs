@@ -48,7 +48,7 @@ impl Assignments {
         self.waiting().len()
     }
 
-    fn waiting(&self) -> MutexGuard<'_, BTreeMap<Key, Uuid>> {
+    pub(super) fn waiting(&self) -> MutexGuard<'_, BTreeMap<Key, Uuid>> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -17,6 +17,7 @@ use super::checkpoints::Known;
 use super::recover::key_of;
 use super::{Hosted, HostedTopic, LogDir, Partitions};
 use crate::lifecycle::Lifecycle;
+use crate::partition::Partition;
 use crate::quorum::QuorumHandle;
 
 impl Partitions {
@@ -70,6 +71,11 @@ impl Partitions {
         let mut lost = 0;
         for topic in image.topics() {
             let Some(here) = hosted.by_id.get(&topic.id) else { continue };
+            let is_hit = |partition: &&Arc<Partition>| {
+                let target = partition.future_dir();
+                target.is_some_and(|target| partition.is_in(dir) || std::ptr::eq(&*target, dir))
+            };
+            here.values().filter(is_hit).for_each(|partition| self.0.cancel_move(partition));
             let (gone, kept): (HostedTopic, HostedTopic) =
                 here.iter().map(|(index, it)| (*index, it.clone())).partition(|(_, it)| it.is_in(dir));
             if gone.is_empty() {

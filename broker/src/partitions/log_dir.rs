@@ -45,6 +45,8 @@ pub(crate) struct LogDir {
     unopened: Mutex<BTreeMap<PartitionKey, Known>>,
     /// Logs that are here or are being made.
     logs: AtomicUsize,
+    /// Folders of copies of logs that the start found.
+    futures: Mutex<Vec<(PartitionKey, PathBuf)>>,
 }
 
 impl LogDir {
@@ -59,6 +61,7 @@ impl LogDir {
             written: Written::default(),
             unopened: Mutex::default(),
             logs: AtomicUsize::new(0),
+            futures: Mutex::default(),
         }
     }
 
@@ -82,6 +85,14 @@ impl LogDir {
 
     pub(super) fn unopened(&self) -> MutexGuard<'_, BTreeMap<PartitionKey, Known>> {
         self.unopened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn found_future(&self, key: PartitionKey, folder: PathBuf) {
+        self.futures.lock().unwrap_or_else(PoisonError::into_inner).push((key, folder));
+    }
+
+    pub(super) fn take_futures(&self) -> Vec<(PartitionKey, PathBuf)> {
+        std::mem::take(&mut *self.futures.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A log is here, or is about to be.

@@ -53,6 +53,7 @@ impl Partitions {
         let expiry = millis(properties.int(&coordinators::PRODUCER_ID_EXPIRATION_CHECK_INTERVAL_MS).into());
         self.every(expiry, (tasks, stop), Self::expire_producers);
         self.compact_in_background(tasks, stop);
+        self.move_in_background(tasks, stop);
     }
 
     fn every(

@@ -14,9 +14,10 @@ use milena_protocol::{PartitionIndex, TopicId, Uuid};
 use milena_storage::dir::{self, DELETED_SUFFIX};
 use milena_storage::{CleanShutdown, Opening, PartitionKey};
 
-use super::{Hosted, HostedTopic, Inner, Known, LogDir, Partitions, key};
+use super::checkpoints::Known;
+use super::{Hosted, HostedTopic, Inner, LogDir, Partitions, key};
 use crate::metrics::StorageMetrics;
-use crate::partition::{Partition, now};
+use crate::partition::{Partition, log_of_future, now};
 
 /// The metadata log, which is the quorum's.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -162,10 +163,14 @@ impl Inner {
             for (index, assigned) in topic.partitions() {
                 if let Some(partition) = here.get(&index) {
                     self.take_role(image, partition, assigned);
-                    self.tell_directory(partition, assigned);
                 }
             }
             hosted.put(topic, here);
+        }
+        self.resume_moves(&hosted);
+        for partition in hosted.partitions() {
+            let assigned = image.partition(&partition.topic, partition.index);
+            assigned.into_iter().for_each(|assigned| self.tell_directory(partition, assigned));
         }
         self.hosted.store(Arc::new(hosted));
         let unopened = self.dirs.all().iter().map(|dir| dir.unopened().len()).sum();
@@ -211,8 +216,34 @@ impl Inner {
                 all.insert(key, chosen);
             }
         }
+        for dir in self.dirs.online() {
+            self.adopt_futures(image, dir, &mut all)?;
+        }
         all.values().for_each(|(dir, _)| dir.takes_log());
         Ok(all)
+    }
+
+    /// Copies whose log is in no directory that can be looked into, and that the records name, are the logs now.
+    fn adopt_futures(
+        &self,
+        image: &MetadataImage,
+        dir: &Arc<LogDir>,
+        all: &mut HashMap<PartitionKey, (Arc<LogDir>, Known)>,
+    ) -> anyhow::Result<()> {
+        for (key, folder) in dir.take_futures() {
+            let partition = image.partition(&key.topic, key.index);
+            let assigned = partition.and_then(|partition| partition.directory(self.node_id));
+            if all.contains_key(&key) || assigned != Some(dir.id) {
+                dir.found_future(key, folder);
+                continue;
+            }
+            let target = dir.folder.join(key.to_string());
+            tracing::warn!(log = %key, folder = %target.display(), "a copy takes the place of its log, which is gone");
+            self.disk.rename(&folder, &target).with_context(|| format!("rename {}", folder.display()))?;
+            let opening = Opening { now: now(), may_have_gaps: true, ..Opening::default() };
+            all.insert(key, (dir.clone(), Known { opening, ..Known::default() }));
+        }
+        Ok(())
     }
 
     /// One of two logs of a partition: the one where its record says it is. The other one is set aside.
@@ -271,6 +302,10 @@ impl Inner {
             let folder = dir.folder.join(&entry.name);
             if entry.name.ends_with(DELETED_SUFFIX) {
                 deleted.push(folder);
+                continue;
+            }
+            if let Some(key) = log_of_future(&entry.name).and_then(PartitionKey::of_folder) {
+                dir.found_future(key, folder);
                 continue;
             }
             match PartitionKey::of_folder(&entry.name) {

@@ -15,6 +15,7 @@ use crate::partition::{Isolation, ProduceTerms, ReadRequest, TableLimits};
 
 mod crashes;
 mod dirs;
+mod moves;
 
 const TOPIC: &str = "truck_gps";
 

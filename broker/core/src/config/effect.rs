@@ -63,6 +63,8 @@ const TOPIC_KEPT: &[&str] = &[
 /// Broker keys that are obeyed, beside those that are the default of a topic key.
 const OBEYED: &[&str] = &[
     "advertised.listeners",
+    "alter.log.dirs.replication.quota.window.num",
+    "alter.log.dirs.replication.quota.window.size.seconds",
     "auto.create.topics.enable",
     "auto.leader.rebalance.enable",
     "broker.heartbeat.interval.ms",
@@ -127,6 +129,7 @@ const OBEYED: &[&str] = &[
     "node.id",
     "num.partitions",
     "num.recovery.threads.per.data.dir",
+    "num.replica.alter.log.dirs.threads",
     "num.replica.fetchers",
     "offset.metadata.max.bytes",
     "offsets.commit.timeout.ms",

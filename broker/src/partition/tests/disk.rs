@@ -84,7 +84,7 @@ fn records_that_a_checkpoint_made_durable_do_not_wait_for_another_append() {
         tokio::task::spawn_blocking(|| ()).await.unwrap();
         assert!(partition.durable(&waits).now_or_never().is_none(), "the flush opened no file");
         disk.refuse(Call::Sync, None);
-        partition.synced(partition.log.checkpoint()).unwrap();
+        partition.synced(partition.log().checkpoint()).unwrap();
         partition.flush_if_old().unwrap();
         assert_eq!(partition.durable(&waits).now_or_never(), Some(Ok(())));
         assert_eq!(partition.committed(&waits).now_or_never(), Some(Ok(())));
@@ -110,7 +110,7 @@ async fn full_disk_refuses_appends_keeps_what_was_acknowledged_and_goes_on() {
                 break;
             }
         }
-        let is_refused = partition.dir.health.is_full();
+        let is_refused = partition.dir().health.is_full();
         assert_eq!(is_refused, call != Call::Rename, "a producer snapshot is no record");
         disk.refuse(call, None);
         assert_eq!(append(&partition, sequence, "early").is_err(), is_refused, "until a probe finds room");
@@ -118,7 +118,7 @@ async fn full_disk_refuses_appends_keeps_what_was_acknowledged_and_goes_on() {
             acknowledged.push("early".to_owned());
             sequence += 1;
         }
-        assert_eq!(partition.dir.health.probe(&disk), is_refused);
+        assert_eq!(partition.dir().health.probe(&disk), is_refused);
         append(&partition, sequence, "last").unwrap();
         acknowledged.push("last".to_owned());
         assert_eq!(all_values(&partition), acknowledged, "{call:?}");

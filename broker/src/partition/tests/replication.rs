@@ -388,8 +388,8 @@ fn log_bytes(partition: &Partition, from: Offset) -> Vec<u8> {
     let limits =
         milena_storage::ReadLimits { end_offset: Offset(i64::MAX), bytes_max: 1 << 20, at_least_one: true };
     while next < partition.log_end_offset() {
-        let read = partition.log.read(next, limits).unwrap().into_bytes().unwrap();
-        next = partition.log.offset_after(next, read.len()).unwrap();
+        let read = partition.log().read(next, limits).unwrap().into_bytes().unwrap();
+        next = partition.log().offset_after(next, read.len()).unwrap();
         bytes.extend_from_slice(&read);
     }
     bytes

@@ -2,14 +2,15 @@
 //! fails.
 
 use milena_core::metadata::directory::UNASSIGNED;
+use milena_storage::dir;
 
 use super::*;
 
-const IDS: [Uuid; 2] = [Uuid::from_u128(1_000), Uuid::from_u128(2_000)];
-const FOLDERS: [&str; 2] = ["/memory/data", "/memory/b"];
+pub(super) const IDS: [Uuid; 2] = [Uuid::from_u128(1_000), Uuid::from_u128(2_000)];
+pub(super) const FOLDERS: [&str; 2] = ["/memory/data", "/memory/b"];
 
 /// A topic whose partitions are where `directories` says.
-fn mk_image(directories: &[Uuid]) -> MetadataImage {
+pub(super) fn mk_image(directories: &[Uuid]) -> MetadataImage {
     let topic_id = Uuid::from_u128(1 << 64 | 1);
     let mut image = MetadataImage::default();
     image.replay(Offset(0), &TopicRecord { name: TOPIC.into(), topic_id }.into()).unwrap();
@@ -29,11 +30,15 @@ fn mk_image(directories: &[Uuid]) -> MetadataImage {
     image
 }
 
-async fn open(disk: &MemDisk, image: &MetadataImage, settings: &[&str]) -> Partitions {
+pub(super) async fn open(disk: &MemDisk, image: &MetadataImage, settings: &[&str]) -> Partitions {
     try_open(disk, image, settings).await.unwrap()
 }
 
-async fn try_open(disk: &MemDisk, image: &MetadataImage, settings: &[&str]) -> anyhow::Result<Partitions> {
+pub(super) async fn try_open(
+    disk: &MemDisk,
+    image: &MetadataImage,
+    settings: &[&str],
+) -> anyhow::Result<Partitions> {
     let settings: Vec<String> = settings.iter().map(|entry| (*entry).to_owned()).collect();
     let mut config = Config::load(None, &settings, std::iter::empty()).unwrap();
     config.log_dirs = FOLDERS.map(Into::into).to_vec();
@@ -41,14 +46,14 @@ async fn try_open(disk: &MemDisk, image: &MetadataImage, settings: &[&str]) -> a
     let live = LiveProperties::new(&config, image);
     let directory = |(folder, id): (&str, Uuid)| Directory { folder: folder.into(), id: Some(id) };
     let directories: Vec<_> = FOLDERS.into_iter().zip(IDS).map(directory).collect();
-    directories.iter().for_each(|directory| disk.create_dir_all(&directory.folder).unwrap());
+    directories.iter().try_for_each(|directory| disk.create_dir_all(&directory.folder))?;
     let disk = Arc::new(disk.clone());
     let partitions = Partitions::open(&config, &directories, disk, live, StorageMetrics::default())?;
     partitions.recover(image).await?;
     Ok(partitions)
 }
 
-fn of(partitions: &Partitions, index: i32) -> Result<Arc<Partition>, ErrorCode> {
+pub(super) fn of(partitions: &Partitions, index: i32) -> Result<Arc<Partition>, ErrorCode> {
     partitions.of(TOPIC, PartitionIndex(index))
 }
 
@@ -57,7 +62,7 @@ fn places(partitions: &Partitions, count: i32) -> Vec<Uuid> {
     (0..count).map(|index| of(partitions, index).unwrap().dir().id).collect()
 }
 
-fn names(disk: &MemDisk, folder: &str) -> Vec<String> {
+pub(super) fn names(disk: &MemDisk, folder: &str) -> Vec<String> {
     let entries = disk.list(Path::new(folder)).unwrap();
     entries.into_iter().map(|entry| entry.name).filter(|name| name.starts_with(TOPIC)).collect()
 }
