@@ -1,13 +1,17 @@
 //! A small file system in memory, which fills up and is freed again.
 //!
-//! Mounting takes root, or sudo without a password.
+//! Mounting takes root, or sudo without a password. It carries the process in its name: what a killed test left mounted goes at
+//! the next mount. When a test fails, a copy of what was on it stays beside the folder.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{self, Command};
+use std::time::Duration;
+use std::{fs, thread};
 
 use crate::wait::within;
-use std::time::Duration;
 
+/// Before the process in the names of mounts.
+const PREFIX: &str = "milena-";
 /// How long a mount that is written to may refuse its new size.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -24,9 +28,10 @@ impl SmallDisk {
     /// # Panics
     /// If it may not.
     pub fn mount(folder: &Path, bytes: u64) -> Self {
-        let options = format!("size={bytes},mode=1777");
+        sweep();
+        let (options, name) = (format!("size={bytes},mode=1777"), format!("{PREFIX}{}", process::id()));
         let mut mount = privileged("mount");
-        let status = mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder).status();
+        let status = mount.args(["-t", "tmpfs", "-o", &options, &name]).arg(folder).status();
         let is_mounted = status.is_ok_and(|status| status.success());
         assert!(is_mounted, "mounting a file system takes root, or sudo without a password");
         Self { folder: folder.to_owned(), bytes }
@@ -63,7 +68,30 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        privileged("umount").arg("-l").arg(&self.folder).status().ok();
+        if thread::panicking() {
+            let copy = self.folder.with_extension("copy");
+            Command::new("cp").arg("-a").arg(&self.folder).arg(copy).status().ok();
+        }
+        unmount(&self.folder);
+    }
+}
+
+fn unmount(folder: &Path) {
+    privileged("umount").arg("-l").arg(folder).status().ok();
+}
+
+/// Unmounts what processes left behind that are gone.
+fn sweep() {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    for line in mounts.lines() {
+        let mut fields = line.split(' ');
+        let owner = fields.next().and_then(|name| name.strip_prefix(PREFIX)?.parse::<u32>().ok());
+        if let (Some(owner), Some(folder)) = (owner, fields.next())
+            && !Path::new("/proc").join(owner.to_string()).exists()
+        {
+            eprintln!("unmounting {folder}, which process {owner} left behind");
+            unmount(Path::new(folder));
+        }
     }
 }
 
