@@ -130,7 +130,7 @@ impl ControllerChannel {
                 Err(_) => return Err(failure),
             }
             self.connection.lock().await.take();
-            let pause = tokio::time::timeout(RETRY_PAUSE, leader.changed());
+            let pause = tokio::time::timeout(RETRY_PAUSE, changed(&mut leader));
             if timeout_at(deadline, pause).await.is_err() {
                 return Err(failure);
             }
@@ -192,6 +192,13 @@ impl ControllerChannel {
         let connection = Connection::dial(&address, self.options.clone()).await?;
         *current = Some(connection.clone());
         Ok(connection)
+    }
+}
+
+/// Resolves when another leader is known, or none. The end of the quorum is no such news: whoever asks on pauses as ever.
+async fn changed(leader: &mut watch::Receiver<QuorumLeader>) {
+    if leader.changed().await.is_err() {
+        std::future::pending().await
     }
 }
 
