@@ -37,6 +37,7 @@ fmt: ## format the Rust code
 lint: ## formatting, clippy, house rules
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo fmt --all --check --manifest-path tests/sim/Cargo.toml
 	cargo test --locked -p milena-tests --test tidy --test reference
 	tests/kubernetes/tools.sh helm
 	helm lint --strict --quiet charts/milena
@@ -76,6 +77,11 @@ checker: kafka binaries ## faults on a cluster, and a verdict on the history of 
 checker-broken: kafka ## brokers that break a promise, each caught by the checker: BROKEN="acks truncation votes"
 	@tests/clients/install.sh
 	tests/checker/broken.sh $(BROKEN)
+
+SIM := cargo run --quiet --locked --manifest-path tests/sim/Cargo.toml --
+.PHONY: sim
+sim: ## whole clusters under a virtual clock, network and disk: SEED=7 for one, SEEDS=10000 for many
+	$(SIM) $(if $(SEED),one --seed $(SEED) --log,many --seeds $(or $(SEEDS),100) --from $(or $(FROM),1))
 
 .PHONY: differential
 differential: kafka binaries ## random requests to both brokers, answers compared: SEED=7 STEPS=20000

@@ -14,7 +14,7 @@ use milena_core::lifecycle::State;
 use milena_core::metadata::MetadataImage;
 use milena_core::session::Sessions;
 use milena_protocol::NodeId;
-use milena_storage::{Disk, FsDisk, LazyDisk, LogDirLock};
+use milena_storage::{Disk, LazyDisk, LogDirLock};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::partitions::Partitions;
 use crate::prober::{Heard, Prober};
 use crate::quorum::{self, QuorumHandle};
+use crate::task;
 use crate::throttle::Throttles;
 
 /// Memory that large requests in flight may hold together.
@@ -72,8 +73,12 @@ pub(crate) struct Broker {
 
 impl Broker {
     /// Locks the log directories and starts the quorum. Controllers' listeners may then be served.
-    pub(crate) async fn open(config: Arc<Config>, metrics: Metrics) -> anyhow::Result<Arc<Self>> {
-        let disk: Arc<dyn Disk> = Arc::new(LazyDisk::new(metrics.measure(Arc::new(FsDisk)), OPEN_FILES_MAX));
+    pub(crate) async fn open(
+        config: Arc<Config>,
+        disk: Arc<dyn Disk>,
+        metrics: Metrics,
+    ) -> anyhow::Result<Arc<Self>> {
+        let disk: Arc<dyn Disk> = Arc::new(LazyDisk::new(metrics.measure(disk), OPEN_FILES_MAX));
         let log_dirs = lock_directories(&config, &*disk)?;
         let quorum = quorum::start(config.clone(), disk.clone()).await?;
         let live = LiveProperties::new(&config, &quorum.committed());
@@ -113,12 +118,12 @@ impl Broker {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
-        tokio::spawn(follow_limits(self.clone(), stop.clone()));
+        task::spawn(follow_limits(self.clone(), stop.clone()));
         if self.config.roles.is_controller {
             let (broker, stopped) = (self.clone(), stop.clone());
-            tokio::spawn(async move { broker.prober.run(broker.clone(), stopped).await });
+            task::spawn(async move { broker.prober.run(broker.clone(), stopped).await });
             let (registered, stop) = (controller_registration::keep_registered(self.clone()), stop.clone());
-            tokio::spawn(async move { stop.run_until_cancelled(registered).await });
+            task::spawn(async move { stop.run_until_cancelled(registered).await });
         }
         if self.config.roles.is_broker {
             let (quorum, controller) = (&self.quorum, &self.controller);
@@ -156,7 +161,7 @@ impl Broker {
             }
         });
         let ended = self.follower_ended.clone().drop_guard();
-        tokio::spawn(async move {
+        task::spawn(async move {
             let _ended = ended;
             follow.await;
         });
@@ -166,7 +171,8 @@ impl Broker {
     fn exchange_isr(self: &Arc<Self>, tasks: &TaskTracker, stop: &CancellationToken) {
         let lag_ms = self.config.properties.long(&server::REPLICA_LAG_TIME_MAX_MS);
         let lag = Duration::from_millis(u64::try_from(lag_ms).unwrap_or(0));
-        tasks.spawn(self.isr_changes.clone().shrink(self.partitions.clone(), lag, stop.clone()));
+        let shrink = self.isr_changes.clone().shrink(self.partitions.clone(), lag, stop.clone());
+        task::spawn(tasks.track_future(shrink));
         let (node_id, lifecycle) = (self.node_id, self.lifecycle.clone());
         let this = move || (node_id, lifecycle.epoch());
         let lane = self.controller.lane();
@@ -174,7 +180,7 @@ impl Broker {
             let lane = lane.clone();
             async move { lane.send(&request).await }
         };
-        tasks.spawn(self.isr_changes.clone().run(ask, this, stop.clone()));
+        task::spawn(tasks.track_future(self.isr_changes.clone().run(ask, this, stop.clone())));
         let (node_id, lifecycle) = (self.node_id, self.lifecycle.clone());
         let this = move || (node_id, lifecycle.epoch());
         let lane = self.controller.lane();
@@ -182,7 +188,8 @@ impl Broker {
             let lane = lane.clone();
             async move { lane.send(&request).await }
         };
-        tasks.spawn(self.partitions.assignments().clone().run(ask, this, stop.clone()));
+        let assignments = self.partitions.assignments().clone();
+        task::spawn(tasks.track_future(assignments.run(ask, this, stop.clone())));
     }
 
     /// Hands leaderships over to others while clients are served. Bounded by time.
@@ -282,6 +289,10 @@ fn lock_directories(config: &Config, disk: &dyn Disk) -> anyhow::Result<Vec<LogD
     let metadata_dir = &config.metadata_dir;
     let lock = |folder: &PathBuf| {
         let made = disk.create_dir_all(folder).map_err(anyhow::Error::from);
+        // A disk of the simulation belongs to one process.
+        if cfg!(feature = "simulation") {
+            return made.map(|()| None);
+        }
         match made.and_then(|()| Ok(LogDirLock::acquire(folder)?)) {
             Ok(Some(lock)) => Ok(Some(lock)),
             Ok(None) => Err(anyhow!("log directory {} is in use by another process", folder.display())),
@@ -305,7 +316,7 @@ async fn follow_limits(broker: Arc<Broker>, stop: CancellationToken) {
     while let Some(Ok(())) = stop.run_until_cancelled(live.changed()).await {
         let (properties, config) = (live.borrow_and_update().clone(), broker.config.clone());
         // Names of hosts are looked up.
-        let limits = tokio::task::spawn_blocking(move || {
+        let limits = task::spawn_blocking(move || {
             [false, true].map(|of_controller| config.connection_limits(&properties, of_controller))
         });
         let Ok([of_clients, of_controller]) = limits.await else { continue };

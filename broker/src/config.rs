@@ -30,7 +30,7 @@ pub(crate) use voters::Voters;
 
 /// A validated configuration. Listener ports are final once the server has bound them.
 #[derive(Debug, Clone)]
-pub(crate) struct Config {
+pub struct Config {
     pub(crate) node_id: NodeId,
     pub(crate) roles: Roles,
     /// Every listener, client and controller ones alike, in the order of `listeners`.
@@ -52,7 +52,10 @@ pub(crate) struct Config {
 
 impl Config {
     /// Reads the configuration from its three sources.
-    pub(crate) fn load(
+    ///
+    /// # Errors
+    /// One line for a key that is unknown, wrong, or promises what is not built.
+    pub fn load(
         file: Option<&Path>,
         overrides: &[String],
         environment: impl Iterator<Item = (String, String)>,

@@ -23,7 +23,6 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::future::BoxFuture;
 use milena_protocol::{Encoder, frames};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +30,7 @@ use crate::broker::{Broker, Origin};
 use crate::connections::Slot;
 use crate::dispatch::{self, Close};
 use crate::metrics::Timing;
+use crate::net::TcpStream;
 
 mod memory;
 mod patience;

@@ -17,7 +17,6 @@ use milena_core::group::{GroupSettings, Reply, Request};
 use milena_core::metadata::{MetadataDelta, MetadataImage};
 use milena_protocol::records::Compression;
 use milena_protocol::{ErrorCode, LeaderEpoch, NodeId, PartitionIndex, TopicId};
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +44,6 @@ const RESTART_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Coordinators {
     node_id: NodeId,
     settings: Settings,
-    runtime: Handle,
     running: Mutex<BTreeMap<PartitionIndex, Running>>,
     /// Counts the changes of `running`.
     changes: watch::Sender<u64>,
@@ -74,7 +72,7 @@ impl Running {
 }
 
 impl Coordinators {
-    /// None so far. To be called in the runtime that will run them.
+    /// None so far.
     pub(crate) fn new(node_id: NodeId, properties: &Properties) -> Self {
         let codec = properties.int(&keys::OFFSETS_TOPIC_COMPRESSION_CODEC);
         let timeout_ms = properties.int(&keys::OFFSETS_COMMIT_TIMEOUT_MS);
@@ -86,7 +84,6 @@ impl Coordinators {
         Self {
             node_id,
             settings,
-            runtime: Handle::current(),
             running: Mutex::default(),
             changes: watch::Sender::new(0),
             creation: tokio::sync::Mutex::default(),
@@ -106,7 +103,7 @@ impl Coordinators {
         }
         // In a task of its own: a request that waits behind others of its connection must not keep the lock.
         let (creator, context) = (broker.clone(), context.clone());
-        let created = tokio::spawn(async move {
+        let created = crate::task::spawn(async move {
             // One creation at a time; whoever waited finds the topic.
             let _only = creator.coordinators.creation.lock().await;
             let is_missing = creator.image().topic(OFFSETS_TOPIC).is_none();
@@ -208,7 +205,7 @@ impl Coordinators {
         let (serves, ready) = watch::channel(false);
         let stop = CancellationToken::new();
         let run = task::run(journal, self.settings.clone(), received, serves, stop.clone());
-        let task = self.runtime.spawn(run);
+        let task = crate::task::spawn(run);
         tracing::debug!(%index, "group coordinator started");
         Running { term, calls, ready, stop, task, started: Instant::now() }
     }
@@ -232,7 +229,7 @@ impl Coordinators {
             return;
         }
         let coordinators: Vec<_> = self.table().values().map(|running| running.calls.clone()).collect();
-        self.runtime.spawn(async move {
+        crate::task::spawn(async move {
             for calls in coordinators {
                 if let Err(code) = ask(&calls, Request::TopicsDeleted(deleted.clone())).await {
                     tracing::debug!(%code, "offsets of deleted topics stay");

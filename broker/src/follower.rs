@@ -19,6 +19,7 @@ use crate::lifecycle::Lifecycle;
 use crate::partition::{Cut, Partition};
 use crate::partitions::Partitions;
 use crate::quorum::QuorumHandle;
+use crate::task;
 use crate::throttle::Throttle;
 
 mod fetching;
@@ -148,7 +149,7 @@ impl Followers {
         fetching.follow(key, partition.clone(), epoch);
         table.fetchers.insert(id, fetching.clone());
         let (shared, run) = (self.0.clone(), fetching);
-        tokio::spawn(async move { run.run(&shared.links, &shared.partitions, &shared.stop).await });
+        task::spawn(async move { run.run(&shared.links, &shared.partitions, &shared.stop).await });
     }
 
     /// Records without epochs cannot be compared with the leader's.

@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::controller_channel::ControllerChannel;
 use crate::partitions::Partitions;
 use crate::quorum::QuorumHandle;
+use crate::task;
 
 /// The number of PLAINTEXT among security protocols.
 const PLAINTEXT: i16 = 0;
@@ -168,10 +169,7 @@ impl Lifecycle {
     fn run(&self, member: Member) -> anyhow::Result<()> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Waiting { inbox, status } = waiting.context("this broker has joined already")?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let live = move || runtime.block_on(member.live(inbox, status));
-        std::thread::Builder::new().name("lifecycle".to_owned()).spawn(live).context("start a thread")?;
-        Ok(())
+        task::run_apart("lifecycle", member.live(inbox, status)).context("start a thread")
     }
 }
 

@@ -16,6 +16,7 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
 use crate::broker::Broker;
+use crate::task;
 
 mod cleaner;
 mod connections;
@@ -85,7 +86,7 @@ impl Metrics {
             None => state::Groups::default(),
         };
         let scrape = Scrape { metrics: self.clone(), broker, groups };
-        tokio::task::spawn_blocking(move || {
+        task::spawn_blocking(move || {
             let mut registry = Registry::default();
             registry.register_collector(Box::new(scrape));
             let mut text = String::new();

@@ -16,11 +16,12 @@ use milena_core::controller::{ControllerReply, ControllerRequest};
 use milena_core::metadata::MetadataImage;
 use milena_protocol::NodeId;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Broker;
+use crate::net::{TcpStream, lookup_host};
+use crate::task;
 
 /// Hints that wait for the prober; more are dropped, and the sessions decide.
 const HINTS_MAX: usize = 1024;
@@ -101,7 +102,7 @@ impl Prober {
             for suspect in suspects {
                 let Ok(permit) = probes.clone().acquire_owned().await else { return };
                 let (broker, stop) = (broker.clone(), stop.clone());
-                tokio::spawn(async move {
+                task::spawn(async move {
                     let _permit = permit;
                     stop.run_until_cancelled(check(&broker, suspect)).await;
                 });

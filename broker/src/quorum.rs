@@ -24,6 +24,7 @@ use milena_storage::Disk;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Config;
+use crate::task;
 pub(crate) use format::Directory;
 use format::LogDir;
 use node::Node;
@@ -107,13 +108,7 @@ pub(crate) async fn start(config: Arc<Config>, disk: Arc<dyn Disk>) -> anyhow::R
     let (fail, failure) = watch::channel(None);
     let (ready, started) = oneshot::channel();
     let outlets = worker::Outlets { images, leader: leads, mailbox: commands.downgrade() };
-    let run = move || {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => return drop(ready.send(Err(error.into()))),
-        };
-        // The first step asks peers already.
-        let entered = runtime.enter();
+    let run = async move {
         let worker = match open(config, disk, outlets) {
             Ok((worker, identity)) => {
                 ready.send(Ok(identity)).ok();
@@ -121,13 +116,12 @@ pub(crate) async fn start(config: Arc<Config>, disk: Arc<dyn Disk>) -> anyhow::R
             }
             Err(error) => return drop(ready.send(Err(error))),
         };
-        drop(entered);
-        if let Err(error) = runtime.block_on(worker.run(inbox)) {
+        if let Err(error) = worker.run(inbox).await {
             tracing::error!(error = format!("{error:#}"), "metadata quorum failed");
             fail.send_replace(Some(format!("{error:#}")));
         }
     };
-    std::thread::Builder::new().name("quorum".to_owned()).spawn(run).context("start the quorum's thread")?;
+    task::run_apart("quorum", run).context("start the quorum's thread")?;
     let identity = started.await.context("the quorum's thread ended")??;
     let (applied, _) = watch::channel(Offset(0));
     let image = ArcSwap::default();
@@ -220,7 +214,7 @@ impl QuorumHandle {
                 let image = committed.borrow_and_update().clone();
                 let delta = MetadataDelta::between(&self.image(), &image);
                 if !delta.is_empty() {
-                    tokio::task::block_in_place(|| apply(&delta, &image));
+                    task::block_in_place(|| apply(&delta, &image));
                 }
                 self.0.image.store(image.clone());
                 self.0.applied.send_replace(image.next_offset());

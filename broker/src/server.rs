@@ -9,8 +9,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,15 +16,10 @@ use crate::broker::{Broker, Origin};
 use crate::config::{Config, Listener};
 use crate::connection;
 use crate::connections::{Slot, TooMany};
+use crate::net::{TcpListener, TcpStream, listen, prepare};
 use crate::prober::Heard;
+use crate::task;
 
-/// Connections the kernel holds for a listener that is not accepting yet.
-const BACKLOG: i32 = 1024;
-/// Idle time after which the kernel probes a silent peer; below the 350 s at which cloud load balancers forget a flow.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
-/// Time between two probes, and how many may go unanswered: a peer that is gone is known within two minutes.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_PROBES: u32 = 6;
 /// Pause after an accept that failed for want of descriptors or memory.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
@@ -68,38 +61,25 @@ async fn bind_one(listener: &Listener) -> io::Result<TcpListener> {
     }
 }
 
-async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
-    let address = lookup_host((host, port)).await?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
-}
-
 /// Accepts on every bound listener until `stop`; connections are tracked by `tasks`.
 pub(crate) fn accept(broker: &Arc<Broker>, bound: Vec<Bound>, tasks: &TaskTracker, stop: &CancellationToken) {
     for Bound { listener, socket } in bound {
         let (broker, connections, stop) = (broker.clone(), tasks.clone(), stop.clone());
-        tasks.spawn(async move {
+        task::spawn(tasks.track_future(async move {
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     (slot, origin, stream) = next(&broker, &listener, &socket) => {
                         let (broker, stop) = (broker.clone(), stop.clone());
                         let open = broker.metrics.connections.accepted(&listener.name);
-                        connections.spawn(async move {
+                        task::spawn(connections.track_future(async move {
                             connection::serve(broker, origin, stream, &slot, stop).await;
                             drop(open);
-                        });
+                        }));
                     }
                 }
             }
-        });
+        }));
     }
 }
 
@@ -146,13 +126,4 @@ async fn delayed<F: Future>(future: F, tell: impl FnOnce()) -> F::Output {
     }
     tell();
     future.await
-}
-
-fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_PROBES);
-    socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }

@@ -16,11 +16,11 @@ use std::{fmt, io};
 use bytes::Bytes;
 use bytestring::ByteString;
 use milena_protocol::{Request, frames};
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::ClientError;
+use crate::net::{TcpStream, spawn};
 
 mod negotiate;
 mod transport;
@@ -106,7 +106,7 @@ impl Connection {
             .map_err(|error| ClientError::Dial { address: address.to_owned(), reason: error.to_string() })?;
         let (calls, queue) = mpsc::channel(options.in_flight_max);
         let end = Arc::new(End::default());
-        tokio::spawn(transport::run(stream, queue, options.response_bytes_max, end.clone()));
+        spawn(transport::run(stream, queue, options.response_bytes_max, end.clone()));
         let connection = Self {
             inner: Arc::new(Inner {
                 address: address.to_owned(),

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod connection;
 mod error;
+mod net;
 
 pub use admin::Admin;
 pub use connection::{Connection, Options};

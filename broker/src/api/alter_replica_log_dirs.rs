@@ -26,7 +26,7 @@ pub(crate) async fn handle(
     request: AlterReplicaLogDirsRequest,
 ) -> Answer<AlterReplicaLogDirsResponse> {
     let broker = broker.clone();
-    let altered = tokio::task::spawn_blocking(move || alter(&broker, request)).await;
+    let altered = crate::task::spawn_blocking(move || alter(&broker, request)).await;
     let Ok(results) = altered else { return Answer::Close("AlterReplicaLogDirs did not end".to_owned()) };
     Answer::Send(AlterReplicaLogDirsResponse { results, ..AlterReplicaLogDirsResponse::default() })
 }

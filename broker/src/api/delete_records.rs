@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::broker::{Broker, RequestContext};
 use crate::dispatch::Answer;
 use crate::partitions::NewStart;
+use crate::task;
 
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
@@ -36,7 +37,7 @@ pub(crate) async fn handle(
     let plans: Vec<_> = wanted.iter().flat_map(|topic| plan_topic(broker, topic)).collect();
     let planned: Vec<_> = plans.iter().map(|plan| plan.as_ref().ok().cloned()).collect();
     let partitions = broker.partitions.clone();
-    let moved = tokio::task::spawn_blocking(move || partitions.move_starts(plans)).await;
+    let moved = task::spawn_blocking(move || partitions.move_starts(plans)).await;
     let Ok(moved) = moved else { return Answer::Close("DeleteRecords did not end".to_owned()) };
     let mut everywhere = Vec::with_capacity(moved.len());
     for (planned, moved) in planned.into_iter().zip(moved) {

@@ -23,6 +23,7 @@ use milena_protocol::messages::describe_log_dirs::{
 use crate::broker::{Broker, RequestContext};
 use crate::dispatch::Answer;
 use crate::partitions::{LogDir, absolute};
+use crate::task;
 
 /// Names and numbers of partitions; `None` for all of them.
 type Wanted = Option<BTreeSet<(ByteString, i32)>>;
@@ -33,7 +34,7 @@ pub(crate) async fn handle(
     request: DescribeLogDirsRequest,
 ) -> Answer<DescribeLogDirsResponse> {
     let broker = broker.clone();
-    let described = tokio::task::spawn_blocking(move || describe(&broker, request.topics)).await;
+    let described = task::spawn_blocking(move || describe(&broker, request.topics)).await;
     let Ok(results) = described else { return Answer::Close("DescribeLogDirs did not end".to_owned()) };
     Answer::Send(DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() })
 }

@@ -10,16 +10,16 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use milena_protocol::{Encoder, FileSlice, Segment};
-use tokio::io::{AsyncWrite, Interest};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWrite;
 use tokio::time::{Instant, timeout};
 
 use super::memory::ResponseMemory;
 use super::patience::{PRESSED, Patience, Terms};
+use crate::net::{TcpStream, poll_send_file};
 
 /// Byte segments that one `writev` takes.
 const SLICES_PER_WRITE_MAX: usize = 64;
@@ -128,16 +128,7 @@ async fn send_file(stream: &TcpStream, slice: FileSlice, pace: &mut Pace<'_>) ->
     let end = slice.position + slice.len;
     while position < end {
         let count = usize::try_from(end - position).unwrap_or(usize::MAX);
-        let sent = pace.step(|context| {
-            loop {
-                ready!(stream.poll_write_ready(context))?;
-                let send = || Ok(rustix::fs::sendfile(stream, &*slice.file, Some(&mut position), count)?);
-                match stream.try_io(Interest::WRITABLE, send) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    sent => return Poll::Ready(sent),
-                }
-            }
-        });
+        let sent = pace.step(|context| poll_send_file(stream, context, &slice, &mut position, count));
         // The size went out in the frame's prefix already, so the peer must not wait for the rest.
         if sent.await? == 0 {
             return Err(io::Error::new(

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::journal::{self, Journal};
 use crate::partition::now;
+use crate::task::spawn_blocking;
 
 /// Requests that wait for a coordinator's attention; more wait in their connections.
 pub(super) const CALLS_MAX: usize = 1024;
@@ -97,7 +98,7 @@ async fn load<J: Journal>(journal: J, settings: GroupSettings) -> anyhow::Result
         .committed(end)
         .await
         .map_err(|code| anyhow::anyhow!("{code} before offset {end} was committed"))?;
-    tokio::task::spawn_blocking(move || {
+    spawn_blocking(move || {
         let (mut machine, mut reader) = (Coordinator::new(settings), journal::Reader::default());
         while offset < end {
             let bytes = journal.read(offset).map_err(|code| anyhow::anyhow!("{code} at offset {offset}"))?;

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::link::{Link, Links};
 use crate::partition::{Cut, Partition, now};
 use crate::partitions::Partitions;
+use crate::task;
 use crate::throttle::Throttle;
 
 /// The first pause after a connection that failed.
@@ -185,7 +186,7 @@ impl Fetching {
         let (appends, cuts): (Vec<_>, Vec<_>) =
             steps.into_iter().partition(|step| matches!(step.action, Action::Append(_)));
         if !cuts.is_empty() {
-            tokio::task::block_in_place(|| {
+            task::block_in_place(|| {
                 cuts.into_iter().for_each(|step| self.do_step(step));
                 if let Err(error) = partitions.note_recovery_points() {
                     tracing::error!(%error, "cannot write recovery points");

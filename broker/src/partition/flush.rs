@@ -13,6 +13,7 @@ use milena_protocol::{ErrorCode, Timestamp};
 use milena_storage::StorageError;
 
 use super::{Appended, Partition, Progress, now};
+use crate::task;
 
 impl Partition {
     /// Waits until every in-sync replica has the records of an append.
@@ -64,7 +65,7 @@ impl Partition {
     pub(super) fn begin_flush(self: &Arc<Self>, _state: &Replica) {
         if !self.is_flushing.swap(true, Ordering::Relaxed) {
             let partition = self.clone();
-            tokio::task::spawn_blocking(move || partition.flush_held());
+            task::spawn_blocking(move || partition.flush_held());
         }
     }
 

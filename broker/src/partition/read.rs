@@ -126,6 +126,10 @@ impl Partition {
 
     /// Whether the log of a reader that ends at `offset` in `last_fetched_epoch` is a prefix of this one (KIP-595).
     fn divergence(&self, request: &ReadRequest) -> Result<Option<Diverged>, ErrorCode> {
+        #[cfg(feature = "simulation")]
+        if crate::inspect::is_truncation_skipped() {
+            return Ok(None);
+        }
         if request.last_fetched_epoch.0 < 0 {
             return Ok(None);
         }

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Partitions, maintain::millis};
 use crate::partition::{Compacted, Partition, TableLimits, now};
+use crate::task;
 
 /// The longest pause at a time, after which a throttled cleaning looks whether it is to stop.
 const NAP_MAX: Duration = Duration::from_millis(100);
@@ -27,10 +28,10 @@ impl Partitions {
         let threads = u32::try_from(self.0.properties.int(&log::LOG_CLEANER_THREADS)).unwrap_or(0);
         for _ in 0..threads {
             let (partitions, stop) = (self.clone(), stop.clone());
-            tasks.spawn(async move {
+            task::spawn(tasks.track_future(async move {
                 while !stop.is_cancelled() {
                     let (turn, stopped) = (partitions.clone(), stop.clone());
-                    let done = tokio::task::spawn_blocking(move || turn.compact_dirtiest(threads, &stopped));
+                    let done = task::spawn_blocking(move || turn.compact_dirtiest(threads, &stopped));
                     if done.await.unwrap_or(false) {
                         continue;
                     }
@@ -40,7 +41,7 @@ impl Partitions {
                         () = tokio::time::sleep(pause) => {}
                     }
                 }
-            });
+            }));
         }
     }
 

@@ -28,7 +28,7 @@ impl Partitions {
         let watch = |dir: Arc<LogDir>| async move {
             dir.health.failed().await;
             let (partitions, failed) = (self.clone(), dir.clone());
-            tokio::task::spawn_blocking(move || partitions.give_up(&failed)).await.ok();
+            crate::task::spawn_blocking(move || partitions.give_up(&failed)).await.ok();
             self.tell_failure(&dir, lifecycle, quorum).await
         };
         let untold = async {

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Partitions;
 use super::health::DirHealth;
+use crate::task;
 
 /// How often finished segments are looked for; also the resolution of `flush.ms`.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
@@ -65,7 +66,7 @@ impl Partitions {
         let (partitions, stop) = (self.clone(), stop.clone());
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        tasks.spawn(async move {
+        task::spawn(tasks.track_future(async move {
             let mut work = Some(work);
             loop {
                 tokio::select! {
@@ -73,13 +74,13 @@ impl Partitions {
                     _ = ticks.tick() => {}
                 }
                 let (Some(mut turn), partitions) = (work.take(), partitions.clone()) else { return };
-                let done = tokio::task::spawn_blocking(move || {
+                let done = task::spawn_blocking(move || {
                     turn(&partitions);
                     turn
                 });
                 work = done.await.ok();
             }
-        });
+        }));
     }
 
     /// Forgets producers that were silent for too long.

@@ -109,17 +109,17 @@ impl Partitions {
         let movers = wanted.and_then(|count| usize::try_from(count).ok()).unwrap_or(self.dirs().len());
         for _ in 0..movers {
             let (partitions, stop) = (self.clone(), stop.clone());
-            tasks.spawn(async move {
+            crate::task::spawn(tasks.track_future(async move {
                 while !stop.is_cancelled() {
                     let turn = partitions.clone();
                     let is_idle = partitions.0.moves.moving().is_empty();
-                    let done = || tokio::task::spawn_blocking(move || turn.move_on());
+                    let done = || crate::task::spawn_blocking(move || turn.move_on());
                     if !is_idle && done().await.unwrap_or(false) {
                         continue;
                     }
                     stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
                 }
-            });
+            }));
         }
     }
 

@@ -18,6 +18,7 @@ use super::checkpoints::Known;
 use super::{Hosted, HostedTopic, Inner, LogDir, Partitions, key};
 use crate::metrics::StorageMetrics;
 use crate::partition::{Partition, log_of_future, now};
+use crate::task::{self, in_parallel};
 
 /// The metadata log, which is the quorum's.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -79,15 +80,13 @@ impl Partitions {
     /// the first `apply`.
     pub(crate) async fn recover(&self, image: &MetadataImage) -> anyhow::Result<()> {
         let (partitions, image) = (self.clone(), image.clone());
-        tokio::task::spawn_blocking(move || partitions.0.recover(&image)).await.context("recover logs")?
+        task::spawn_blocking(move || partitions.0.recover(&image)).await.context("recover logs")?
     }
 
     /// Makes every log durable and marks the directories clean. `broker_epoch` is the one of this run.
     pub(crate) async fn close(&self, broker_epoch: i64) -> anyhow::Result<()> {
         let partitions = self.clone();
-        tokio::task::spawn_blocking(move || partitions.close_blocking(broker_epoch))
-            .await
-            .context("close logs")?
+        task::spawn_blocking(move || partitions.close_blocking(broker_epoch)).await.context("close logs")?
     }
 
     fn close_blocking(&self, broker_epoch: i64) -> anyhow::Result<()> {
@@ -330,23 +329,4 @@ impl Inner {
         tracing::warn!(log = %key, folder = %target.display(), "set aside a log that the metadata does not know");
         self.disk.rename(folder, &target).with_context(|| format!("rename {}", folder.display()))
     }
-}
-
-/// Does `work` on every item, a few at a time; the results are in no order.
-fn in_parallel<T: Send, R: Send>(items: Vec<T>, threads: usize, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let workers = threads.min(items.len());
-    let queue = Mutex::new(items);
-    let results = Mutex::new(Vec::new());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                while let Some(item) = next() {
-                    let result = work(item);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
-                }
-            });
-        }
-    });
-    results.into_inner().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::snapshot::{self, Contents};
 use super::snapshots::Written;
 use super::worker::now;
+use crate::task;
 
 /// The snapshot that is being written, if one is.
 #[derive(Debug, Default)]
@@ -22,7 +23,7 @@ impl Snapshotting {
 
     /// Begins to write a snapshot on a thread of its own.
     pub(super) fn begin(&mut self, disk: Arc<dyn Disk>, folder: PathBuf, contents: Contents) {
-        self.0 = Some(tokio::task::spawn_blocking(move || {
+        self.0 = Some(task::spawn_blocking(move || {
             let (id, last_contained) = (contents.id, contents.last_contained);
             let name = snapshot::file_name(id);
             match snapshot::write(&*disk, &folder, contents, now()) {

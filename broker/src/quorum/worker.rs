@@ -19,6 +19,7 @@ use super::node::{Action, Node};
 use super::peers::Peers;
 use super::snapshotting::Snapshotting;
 use super::{Command, QuorumLeader};
+use crate::task;
 
 /// Commands that share one flush of the log.
 const COMMANDS_PER_FLUSH_MAX: usize = 256;
@@ -146,7 +147,7 @@ impl Worker {
             match action {
                 Action::Send { id, to, request } => {
                     let (peers, mailbox) = (self.peers.clone(), self.outlets.mailbox.clone());
-                    tokio::spawn(async move {
+                    task::spawn(async move {
                         let answer = peers.ask(&to, request).await;
                         if let Some(mailbox) = mailbox.upgrade() {
                             mailbox.send(Command::Answered { id, answer }).await.ok();

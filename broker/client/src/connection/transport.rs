@@ -7,11 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::{Bytes, BytesMut};
 use milena_protocol::{Segment, frames};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::End;
+use crate::net::{OwnedReadHalf, OwnedWriteHalf, TcpStream};
 
 /// A request to write.
 pub(super) struct Call {
