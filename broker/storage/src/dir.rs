@@ -256,23 +256,27 @@ pub fn read_topic_id(disk: &dyn Disk, log_folder: &Path) -> Result<Option<TopicI
     Ok(ids.next().and_then(|id| from_base64(id.trim())).map(TopicId))
 }
 
-/// Writes `partition.metadata` into a log's folder. No record of the log outlives a crash of the machine without it: its
-/// contents are durable, and its name comes before any record.
+/// Writes `partition.metadata` into a log's folder. It is durable before the first record of the log: see
+/// [`sync_topic_id`].
 ///
 /// # Errors
 /// Of the disk.
 pub fn write_topic_id(disk: &dyn Disk, log_folder: &Path, topic_id: TopicId) -> Result<(), StorageError> {
-    let path = log_folder.join(PARTITION_METADATA);
     let text = format!("version: 0\ntopic_id: {topic_id}\n");
-    let temporary = path.with_added_extension("tmp");
-    let write = || {
-        let file = disk.open(&temporary, Open::Create)?;
-        file.set_len(0)?;
-        file.write_all_at(&[text.as_bytes()], 0)?;
-        file.sync()?;
-        disk.rename(&temporary, &path)
-    };
-    write().context("write", &path)
+    disk.replace(&log_folder.join(PARTITION_METADATA), text.as_bytes(), false)
+}
+
+/// Makes the contents of `partition.metadata` durable, if it is there: no record of a log may outlive a crash of the machine
+/// without them, or the records of a deleted topic would be handed to the next one of its name.
+///
+/// # Errors
+/// Of the disk.
+pub(crate) fn sync_topic_id(disk: &dyn Disk, log_folder: &Path) -> Result<(), StorageError> {
+    let path = log_folder.join(PARTITION_METADATA);
+    match disk.open(&path, Open::Existing).and_then(|file| file.sync()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        synced => synced.context("sync", &path),
+    }
 }
 
 fn read_optional(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, StorageError> {

@@ -168,6 +168,8 @@ pub struct Log {
 #[derive(Debug)]
 struct Writer {
     config: LogConfig,
+    /// Nothing was appended yet: whose log it is becomes durable before.
+    is_unused: bool,
     /// The rest is that of the active segment; after a stop in order it is looked up before the first append.
     is_resumed: bool,
     /// Bytes since the last entry of the offset index.

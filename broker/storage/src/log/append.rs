@@ -9,6 +9,7 @@ use milena_protocol::records::STAMP_BYTES;
 use milena_protocol::{Offset, Timestamp};
 
 use super::{Appended, Log, LogConfig, Placed, Writer};
+use crate::dir;
 use crate::error::{Context, StorageError};
 use crate::index::{Entry, OffsetEntry, TimeEntry};
 use crate::segment::{self, Segment, SegmentEnd, batch_size, segment_path};
@@ -28,6 +29,7 @@ impl Log {
         };
         self.check_order(batches)?;
         self.remove_half_made(&mut writer)?;
+        self.begin_use(&mut writer)?;
         writer.resume_once(&self.active())?;
         let end_offset = last.base_offset + (i64::from(last.batch.header().last_offset_delta) + 1);
         let bytes = batches.iter().map(|placed| placed.batch.size_bytes() as u64).sum();
@@ -48,6 +50,15 @@ impl Log {
         active.set_end(SegmentEnd { position: end, offset: end_offset });
         writer.index(&active, batches, start);
         Ok(Appended { end_offset, rolled_at })
+    }
+
+    /// Thousands of logs are made without waiting for the disk, so that this is left to the first records.
+    fn begin_use(&self, writer: &mut Writer) -> Result<(), StorageError> {
+        if writer.is_unused {
+            dir::sync_topic_id(&*self.disk, &self.folder)?;
+            writer.is_unused = false;
+        }
+        Ok(())
     }
 
     /// Begins a new segment at the end of the log, where the active one holds anything.

@@ -48,7 +48,8 @@ pub(super) fn open(
         recovery.collect_epochs()?;
     }
     recovery.epochs.retain(|start| start.start_offset < end);
-    let Recovery { epochs, segments, repair, scanned_bytes, writer, .. } = recovery;
+    let Recovery { epochs, segments, repair, scanned_bytes, mut writer, .. } = recovery;
+    writer.is_unused = start_offset == end;
     if known_epochs.as_deref().unwrap_or_default() != epochs {
         epochs::save(&*disk, folder, &epochs, false)?;
     }
@@ -317,6 +318,7 @@ impl Writer {
     fn new(config: LogConfig, now: Timestamp) -> Self {
         Self {
             config,
+            is_unused: false,
             is_resumed: true,
             unindexed_bytes: 0,
             max_timestamp: (Timestamp(-1), Offset(-1)),
