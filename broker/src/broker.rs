@@ -41,7 +41,7 @@ const REQUEST_MEMORY_BYTES: usize = 32 * 1024 * 1024;
 const RESPONSE_MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
 /// Files of logs that are open at a time, besides those in use at the moment.
-const OPEN_FILES_MAX: usize = 256;
+const OPEN_FILES_MAX: usize = 128;
 
 /// The parts of a running broker.
 pub(crate) struct Broker {
