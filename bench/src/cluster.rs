@@ -27,7 +27,7 @@ use crate::server::{CLUSTER_ID, KAFKA_JVM, Peer, broker_binary, format_kafka, fr
 
 pub(crate) const NODES: i32 = 3;
 /// How long a start, an orderly stop or a change of leaders may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 const TIMEOUT_MS: i32 = 60_000;
 const PREFERRED: i8 = 0;

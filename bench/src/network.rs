@@ -1,6 +1,6 @@
 //! A network of its own for each node of a cluster, so that a cable can be pulled: namespaces on a bridge.
 //!
-//! Clients stay where this program runs, on the same bridge. It takes the rights of root. What was made goes with the
+//! Clients stay where this program runs, with a cable of its own. It takes the rights of root. What was made goes with the
 //! value. Addresses are of RFC 2544's range for benchmarks.
 
 use std::net::Ipv4Addr;
@@ -8,7 +8,10 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
+/// The end of the cable on this side, and the bridge at its other end.
 const BRIDGE: &str = "bench-milena";
+/// The namespace of the bridge.
+const SWITCH: &str = "bench-milena-switch";
 /// The bridge's own address; that of node `n` is so many higher.
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 77, 1);
 const PREFIX_BITS: u8 = 24;
@@ -24,7 +27,12 @@ impl Network {
     pub(crate) fn new(count: u32) -> anyhow::Result<Self> {
         let network = Self { count };
         network.remove();
-        ip(&format!("link add {BRIDGE} type bridge")).context("namespaces take the rights of root")?;
+        // A bridge among this machine's own devices would be subject to its firewall.
+        ip(&format!("netns add {SWITCH}")).context("namespaces take the rights of root")?;
+        ip(&format!("-n {SWITCH} link add {BRIDGE} type bridge"))?;
+        ip(&format!("-n {SWITCH} link set {BRIDGE} up"))?;
+        ip(&format!("link add {BRIDGE} type veth peer name port0 netns {SWITCH}"))?;
+        ip(&format!("-n {SWITCH} link set port0 master {BRIDGE} up"))?;
         ip(&format!("addr add {FIRST_ADDRESS}/{PREFIX_BITS} dev {BRIDGE}"))?;
         ip(&format!("link set {BRIDGE} up"))?;
         (1..=count).try_for_each(|node| network.add(node))?;
@@ -32,10 +40,10 @@ impl Network {
     }
 
     fn add(&self, node: u32) -> anyhow::Result<()> {
-        let (name, cable, address) = (name(node), cable(node), self.address(node));
+        let (name, address) = (name(node), self.address(node));
         ip(&format!("netns add {name}"))?;
-        ip(&format!("link add {cable} type veth peer name eth0 netns {name}"))?;
-        ip(&format!("link set {cable} master {BRIDGE} up"))?;
+        ip(&format!("-n {SWITCH} link add port{node} type veth peer name eth0 netns {name}"))?;
+        ip(&format!("-n {SWITCH} link set port{node} master {BRIDGE} up"))?;
         ip(&format!("-n {name} addr add {address}/{PREFIX_BITS} dev eth0"))?;
         ip(&format!("-n {name} link set lo up"))?;
         ip(&format!("-n {name} link set eth0 up"))
@@ -58,21 +66,21 @@ impl Network {
     /// Nothing reaches the node any more, nor leaves it, and nobody is told.
     #[expect(clippy::unused_self, reason = "a cable exists as long as its network does")]
     pub(crate) fn cut(&self, node: u32) -> anyhow::Result<()> {
-        ip(&format!("link set {} nomaster", cable(node)))
+        ip(&format!("-n {SWITCH} link set port{node} nomaster"))
     }
 
     /// Undoes [`Network::cut`].
     #[expect(clippy::unused_self, reason = "a cable exists as long as its network does")]
     pub(crate) fn mend(&self, node: u32) -> anyhow::Result<()> {
-        ip(&format!("link set {} master {BRIDGE}", cable(node)))
+        ip(&format!("-n {SWITCH} link set port{node} master {BRIDGE}"))
     }
 
     fn remove(&self) {
         for node in 1..=self.count {
-            ip(&format!("link del {}", cable(node))).ok();
             ip(&format!("netns del {}", name(node))).ok();
         }
         ip(&format!("link del {BRIDGE}")).ok();
+        ip(&format!("netns del {SWITCH}")).ok();
     }
 }
 
@@ -83,11 +91,6 @@ impl Drop for Network {
 }
 
 fn name(node: u32) -> String {
-    format!("{BRIDGE}-{node}")
-}
-
-/// The end of a node's cable that is on the bridge.
-fn cable(node: u32) -> String {
     format!("{BRIDGE}-{node}")
 }
 
