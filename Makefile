@@ -38,19 +38,24 @@ lint: ## formatting, clippy, house rules
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo fmt --all --check --manifest-path tests/sim/Cargo.toml
+	cargo clippy --locked --manifest-path tests/sim/Cargo.toml --workspace --all-targets -- -D warnings
 	cargo test --locked -p milena-tests --test tidy --test reference
 	tests/kubernetes/tools.sh helm
 	helm lint --strict --quiet charts/milena
 	cd examples/truck_gps && go vet ./...
 
 .PHONY: test
-test: setup test-unit test-broker test-cluster test-clients test-operator ## all tests that need no cluster of pods
+test: setup test-unit test-sim test-broker test-cluster test-clients test-operator ## all tests that need no cluster of pods
 
 .PHONY: test-unit
 test-unit: ## unit tests, house rules, golden vectors
 	cargo test --locked --workspace --exclude milena-tests
 	cargo test --locked -p milena-tests --lib --test tidy --test golden --test fuzz
 	cd examples/truck_gps && go test ./...
+
+.PHONY: test-sim
+test-sim: ## a share of the simulation's seeds, and mistakes that it must find
+	cargo test --locked --manifest-path tests/sim/Cargo.toml
 
 .PHONY: test-broker
 test-broker: kafka binaries ## crashes and hostile bytes against a broker process

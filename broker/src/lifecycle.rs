@@ -222,6 +222,7 @@ impl Member {
         match self.controller.send_within(&request, self.patience).await {
             Ok(answer) if answer.error_code == 0 => {
                 tracing::info!(broker_epoch = answer.broker_epoch, "registered");
+                self.partitions.mark_run(answer.broker_epoch);
                 Input::Registered(Ok(answer.broker_epoch))
             }
             Ok(answer) => {

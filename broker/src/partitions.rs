@@ -112,7 +112,15 @@ impl Partitions {
         })))
     }
 
-    /// The epoch that this broker had when it last ended in order; none after a crash.
+    /// Remembers, in the background, under which epoch this broker is registered.
+    pub(crate) fn mark_run(&self, broker_epoch: i64) {
+        let partitions = self.clone();
+        drop(crate::task::spawn_blocking(move || {
+            partitions.0.dirs.mark_run(&*partitions.0.disk, broker_epoch)
+        }));
+    }
+
+    /// The epoch that this broker had when it last ended with all it had written; none after a crash of the machine.
     pub(crate) fn previous_broker_epoch(&self) -> Option<i64> {
         self.0.dirs.previous_broker_epoch()
     }

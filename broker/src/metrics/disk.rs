@@ -42,6 +42,10 @@ impl Disk for MeasuredDisk {
         Ok(Arc::new(MeasuredFile { file, sync_time: self.sync_time.clone() }))
     }
 
+    fn boot_id(&self) -> Option<String> {
+        self.disk.boot_id()
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         self.disk.create_dir_all(path)
     }

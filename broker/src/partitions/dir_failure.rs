@@ -38,10 +38,13 @@ impl Partitions {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let error = tokio::select! {
             error = untold => error,
             reason = self.0.dirs.failed() => anyhow!("no log directory is left to go on with: {reason}"),
-        }
+        };
+        let partitions = self.clone();
+        crate::task::spawn_blocking(move || partitions.0.dirs.unmark_failed(&*partitions.0.disk)).await.ok();
+        error
     }
 
     async fn tell_failure(
@@ -65,6 +68,7 @@ impl Partitions {
 
     /// Takes out the logs of a directory.
     pub(super) fn give_up(&self, dir: &LogDir) {
+        self.0.dirs.unmark_failed(&*self.0.disk);
         let _one = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut hosted = Hosted::clone(&self.0.hosted.load());
         let image = hosted.image.clone();

@@ -21,7 +21,7 @@ use futures::future::{join_all, select_all};
 use milena_core::config::broker::log;
 use milena_core::metadata::directory::UNASSIGNED;
 use milena_protocol::Uuid;
-use milena_storage::{CleanShutdown, Disk, PartitionKey};
+use milena_storage::{CleanShutdown, Disk, PartitionKey, Run};
 
 use super::checkpoints::{Known, Written};
 use super::health::DirHealth;
@@ -40,6 +40,8 @@ pub(crate) struct LogDir {
     pub(super) was_online: bool,
     /// How the last run ended, if it was in order.
     pub(super) last_end: Option<CleanShutdown>,
+    /// The last run, if the machine has run on since, and with it everything that was written.
+    last_run: Option<Run>,
     pub(super) written: Written,
     /// Logs that should be here and cannot be used.
     unopened: Mutex<BTreeMap<PartitionKey, Known>>,
@@ -58,6 +60,7 @@ impl LogDir {
             health: DirHealth::new(folder, metrics),
             was_online: true,
             last_end: None,
+            last_run: None,
             written: Written::default(),
             unopened: Mutex::default(),
             logs: AtomicUsize::new(0),
@@ -74,6 +77,7 @@ impl LogDir {
             },
             None => dir.health.fail("it could not be read at the start"),
         }
+        dir.last_run = Run::read(disk, &dir.folder);
         dir.was_online = dir.is_online();
         dir
     }
@@ -133,6 +137,24 @@ impl LogDirs {
         Ok(Self { all, of_metadata, live })
     }
 
+    /// Marks that this broker runs, registered with this epoch.
+    pub(super) fn mark_run(&self, disk: &dyn Disk, broker_epoch: i64) {
+        for dir in self.online() {
+            if let Err(error) = (Run { broker_epoch }).write(disk, &dir.folder) {
+                tracing::warn!(%error, "after a kill this run will count as lost with its machine");
+            }
+        }
+    }
+
+    /// Takes the marks off directories that failed: what was written there may be missing.
+    pub(super) fn unmark_failed(&self, disk: &dyn Disk) {
+        for dir in self.all.iter().filter(|dir| dir.was_online && !dir.is_online()) {
+            if let Err(error) = Run::remove(disk, &dir.folder) {
+                tracing::warn!(%error, "a failed directory keeps the mark of a run");
+            }
+        }
+    }
+
     pub(super) fn all(&self) -> &[Arc<LogDir>] {
         &self.all
     }
@@ -173,9 +195,13 @@ impl LogDirs {
         self.all.iter().filter(is_named).map(|dir| dir.id).collect()
     }
 
-    /// The epoch that this broker had when it last ended in order, with every directory; none after a crash.
+    /// The epoch that this broker had when it last ended, with everything it had written in every directory: in order, or
+    /// killed on a machine that has run on since; none after a crash of the machine.
     pub(super) fn previous_broker_epoch(&self) -> Option<i64> {
-        let epoch = |dir: &Arc<LogDir>| dir.last_end.map(|end| end.broker_epoch);
+        let epoch = |dir: &Arc<LogDir>| {
+            let ended = dir.last_end.map(|end| end.broker_epoch);
+            ended.or(dir.last_run.map(|run| run.broker_epoch))
+        };
         let mut epochs = self.all.iter().map(epoch);
         let first = epochs.next()??;
         epochs.all(|epoch| epoch == Some(first)).then_some(first)

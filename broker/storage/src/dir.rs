@@ -9,6 +9,7 @@
 //! | `cleaner-offset-checkpoint` | per compacted partition, up to which offset it is clean |
 //! | `log-start-offset-checkpoint` | per partition, below which offset records were deleted, where that is inside a segment |
 //! | `.kafka_cleanshutdown` | there after a stop in order (KIP-966: with the broker's epoch) |
+//! | `.milena_run` | under which epoch the broker is registered, and in which run of the machine |
 //! | `<topic>-<partition>/` | a log, with `partition.metadata`: the topic's id |
 //! | `<topic>-<partition>.<32 hex digits>-delete/` | a log on its way out |
 
@@ -28,6 +29,7 @@ use crate::error::{Context, StorageError};
 const LOCK: &str = ".lock";
 const META_PROPERTIES: &str = "meta.properties";
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+const RUN: &str = ".milena_run";
 const PARTITION_METADATA: &str = "partition.metadata";
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const START_OFFSETS: &str = "log-start-offset-checkpoint";
@@ -175,6 +177,45 @@ impl CleanShutdown {
         let path = folder.join(CLEAN_SHUTDOWN);
         let text = format!("{{\"version\":0,\"brokerEpoch\":{}}}", self.broker_epoch);
         disk.replace(&path, text.as_bytes(), true)
+    }
+}
+
+/// The mark of a run of the broker. A process that is killed leaves everything it wrote, synced or not, to its successor on
+/// the same machine: only when the machine ends too may something be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The epoch under which the broker is registered.
+    pub broker_epoch: i64,
+}
+
+impl Run {
+    /// The run before this one, if the machine has not ended since it began.
+    pub fn read(disk: &dyn Disk, folder: &Path) -> Option<Self> {
+        let contents = String::from_utf8(disk.read(&folder.join(RUN)).ok()?).ok()?;
+        let (boot_id, broker_epoch) = contents.trim_end().split_once(' ')?;
+        let broker_epoch = broker_epoch.parse().ok()?;
+        (disk.boot_id()? == boot_id).then_some(Self { broker_epoch })
+    }
+
+    /// Writes the mark. It need not outlive the machine.
+    ///
+    /// # Errors
+    /// Of the disk; the mark of an earlier run, with another epoch, may be there then.
+    pub fn write(self, disk: &dyn Disk, folder: &Path) -> Result<(), StorageError> {
+        let Some(boot_id) = disk.boot_id() else { return Ok(()) };
+        disk.replace(&folder.join(RUN), format!("{boot_id} {}\n", self.broker_epoch).as_bytes(), false)
+    }
+
+    /// Takes the mark away: something that was written may be missing all the same.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub fn remove(disk: &dyn Disk, folder: &Path) -> Result<(), StorageError> {
+        let path = folder.join(RUN);
+        match disk.remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context("remove", &path),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -59,6 +59,9 @@ pub trait Disk: Send + Sync + Debug {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Makes everything durable that was done on the file system that holds `path`.
     fn sync_all(&self, path: &Path) -> io::Result<()>;
+    /// Names the run of the machine: what was written outlives the process, but what was not synced ends with the run.
+    /// `None` where that is not known.
+    fn boot_id(&self) -> Option<String>;
 
     /// Reads a whole file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

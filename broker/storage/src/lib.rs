@@ -20,7 +20,7 @@ mod producers;
 mod segment;
 
 pub use aborted::AbortedTransaction;
-pub use dir::{CleanShutdown, LogDirLock, MetaProperties, PartitionKey};
+pub use dir::{CleanShutdown, LogDirLock, MetaProperties, PartitionKey, Run};
 pub use disk::{Call, Disk, DiskFile, FsDisk, LazyDisk, MemDisk, Open, Survival};
 pub use error::StorageError;
 pub use log::{

@@ -79,7 +79,7 @@ unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, flags: libc::c_ui
         let random = random.as_mut()?;
         // SAFETY: by the contract of this function.
         let bytes = unsafe { std::slice::from_raw_parts_mut(buffer, length) };
-        bytes.iter_mut().for_each(|byte| *byte = random.next() as u8);
+        bytes.iter_mut().for_each(|byte| *byte = random.draw() as u8);
         Some(length as isize)
     });
     match filled {

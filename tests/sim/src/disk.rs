@@ -7,18 +7,22 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use milena_protocol::records::{RecordBatch, batches};
 use milena_storage::disk::DirEntry;
-use milena_storage::{Disk, DiskFile, MemDisk, Open, StorageError};
+use milena_storage::{Disk, DiskFile, MemDisk, Open};
 
 /// Where every node keeps its data.
 pub(crate) const DATA: &str = "/data";
 
-/// A disk that forgets votes: the file that holds them is not written. One of the mistakes that are built in.
+/// A disk that forgets votes: the file that holds them never takes its place. One of the mistakes that are built in.
 #[derive(Debug)]
 pub(crate) struct Forgetful(pub(crate) MemDisk);
 
 impl Disk for Forgetful {
     fn open(&self, path: &Path, open: Open) -> io::Result<Arc<dyn DiskFile>> {
         self.0.open(path, open)
+    }
+
+    fn boot_id(&self) -> Option<String> {
+        self.0.boot_id()
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -30,7 +34,7 @@ impl Disk for Forgetful {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.0.rename(from, to)
+        if to.ends_with("quorum-state") { self.0.remove_file(from) } else { self.0.rename(from, to) }
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
@@ -47,10 +51,6 @@ impl Disk for Forgetful {
 
     fn sync_all(&self, path: &Path) -> io::Result<()> {
         self.0.sync_all(path)
-    }
-
-    fn replace(&self, path: &Path, contents: &[u8], durable: bool) -> Result<(), StorageError> {
-        if path.ends_with("quorum-state") { Ok(()) } else { self.0.replace(path, contents, durable) }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | fault | undone by |
 //! |---|---|
-//! | a process is killed, all processes are, a process is told to end | a start |
+//! | a process is killed, all processes are, the leader of the quorum and those who vote for another, a process is told to end | a start |
 //! | a node loses its power, and writes that were not synced, or parts of them | power and a start |
 //! | a process is stopped | its going on |
 //! | a node is cut from another or from all, in one direction or both | healing; what was sent meanwhile arrives then |
@@ -35,6 +35,8 @@ const SKEW_MS_MAX: u64 = 20_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Undo {
     Start(usize),
+    /// The middle of a race for votes: one who may just have voted is killed, and is back at once.
+    Bounce(usize),
     Resume(usize),
     Heal(usize, usize),
     Hurry,
@@ -152,6 +154,12 @@ impl Faults {
                     node.start();
                 }
             }),
+            Undo::Bounce(at) => {
+                if self.node(at, |node| node.is_up && !node.is_leaving) {
+                    self.kill(at).await;
+                    self.later(1, 10, Undo::Start(at));
+                }
+            }
             Undo::Resume(at) => self.node(at, |node| {
                 if node.is_stopped() {
                     milena_world::resume(node.host);
@@ -174,7 +182,9 @@ impl Faults {
     async fn begin_one(&mut self) {
         let at = usize::try_from(self.random.below(self.count() as u64)).unwrap_or(0);
         let is_up = self.node(at, |node| node.is_up && !node.is_leaving);
-        match if self.is_storm { self.random.below(10) } else { self.random.below(20) } {
+        match if self.is_storm { self.random.below(11) } else { self.random.below(21) } {
+            10 if self.is_storm => self.race_votes().await,
+            20 => self.race_votes().await,
             0..=2 if is_up => self.crash(at).await,
             3 | 4 if is_up => self.stop(at),
             5 if is_up => self.lose_power(at).await,
@@ -215,12 +225,27 @@ impl Faults {
         }
     }
 
+    /// The leader of the quorum is gone, and while the others elect another, one of them forgets what it did not write.
+    async fn race_votes(&mut self) {
+        let leads = |node: &Node| node.sight().is_some_and(|sight| sight.quorum().is_local);
+        let leader = self.nodes.borrow().iter().position(leads);
+        let Some(leader) = leader.filter(|at| self.node(*at, |node| node.is_up && !node.is_leaving)) else {
+            return;
+        };
+        count("races for votes", 1);
+        self.kill(leader).await;
+        self.later(100, 3_000, Undo::Start(leader));
+        for at in (0..self.count()).filter(|at| *at != leader) {
+            self.later(1, 120, Undo::Bounce(at));
+        }
+    }
+
     async fn lose_power(&mut self, at: usize) {
         if !checks::is_whole(&self.nodes.borrow()) {
             return;
         }
         count("losses of power", 1);
-        let seed = self.random.next();
+        let seed = self.random.draw();
         let survival = if self.random.one_in(4) { Survival::None } else { Survival::Some(seed) };
         self.power_off(at, survival).await;
         self.later(1, 8_000, Undo::Start(at));
@@ -281,7 +306,11 @@ impl Faults {
         self.later(50, 4_000, Undo::Mend(at));
     }
 
+    /// What a disk that failed holds is in doubt, as after a loss of power.
     fn fail_disk(&mut self, at: usize) {
+        if !checks::is_whole(&self.nodes.borrow()) {
+            return;
+        }
         count("failing disks", 1);
         let call =
             *self.random.pick(&[Call::Write, Call::Sync, Call::Rename, Call::Open]).unwrap_or(&Call::Write);

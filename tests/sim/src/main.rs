@@ -46,7 +46,7 @@ enum Command {
         seed: u64,
         #[arg(long, value_enum)]
         flaw: Option<Flaw>,
-        /// What the brokers say goes to standard error, by RUST_LOG.
+        /// What the brokers say goes to standard error.
         #[arg(long)]
         log: bool,
     },

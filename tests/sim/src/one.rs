@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::{Flaw, clock, counters, scenario};
@@ -57,13 +57,11 @@ fn live(seed: u64, flaw: Option<Flaw>, log: bool) -> bool {
     std::process::exit(i32::from(!violations.is_empty()));
 }
 
-/// Counts what the brokers say, and notes every panic.
+/// Counts what the brokers say, and notes every panic. Shown or not, all is written, so that one seed is one life.
 fn listen(log: bool) {
-    let shown = log.then(|| {
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_filter(filter)
-    });
-    tracing_subscriber::registry().with(counters::Listener.with_filter(LevelFilter::INFO)).with(shown).init();
+    let writer = if log { BoxMakeWriter::new(std::io::stderr) } else { BoxMakeWriter::new(std::io::sink) };
+    let shown = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false).with_ansi(false);
+    tracing_subscriber::registry().with(LevelFilter::INFO).with(counters::Listener).with(shown).init();
     std::panic::set_hook(Box::new(|panic| {
         PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(format!("panic: {panic}"));
         eprintln!("{panic}");

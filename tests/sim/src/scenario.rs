@@ -3,7 +3,8 @@
 //! Everything in it follows from the seed. Faults begin at random and end after a while; several may be at work at a
 //! time. The fault model is the broker's: what was acknowledged from the page cache of all in-sync replicas survives as
 //! long as no more than `min.insync.replicas` - 1 of them lose unsynced data between two moments in which all replicas
-//! are in sync, so that a node loses its power only in such a moment. Processes may be killed at any time.
+//! are in sync, so that a node loses its power, or its disk fails, only in such a moment. Processes may be killed at any
+//! time.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

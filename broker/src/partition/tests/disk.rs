@@ -78,8 +78,10 @@ fn records_that_a_checkpoint_made_durable_do_not_wait_for_another_append() {
     one_thread.block_on(async {
         let disk = MemDisk::new();
         let partition = mk_partition(&disk, |config| config.flush_messages = 1);
+        // The first record takes the topic's id to the disk with it.
+        partition.durable(&append(&partition, 0, "a").unwrap()).await.unwrap();
         disk.refuse(Call::Sync, Some(Errno::MFILE.raw_os_error()));
-        let waits = append(&partition, 0, "a").unwrap();
+        let waits = append(&partition, 1, "b").unwrap();
         // After the flush, on the same thread.
         tokio::task::spawn_blocking(|| ()).await.unwrap();
         assert!(partition.durable(&waits).now_or_never().is_none(), "the flush opened no file");

@@ -14,6 +14,9 @@ use super::{DirEntry, Disk, DiskFile, Open};
 /// Parts that one `pwritev` takes; the kernel's limit is 1024.
 const PARTS_PER_WRITE_MAX: usize = 64;
 
+/// Where Linux tells one run of it from another.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 /// The file system of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FsDisk;
@@ -27,6 +30,10 @@ impl Disk for FsDisk {
             .truncate(false)
             .open(path)?;
         Ok(Arc::new(FsFile(Arc::new(file))))
+    }
+
+    fn boot_id(&self) -> Option<String> {
+        fs::read_to_string(BOOT_ID).ok().map(|id| id.trim().to_owned())
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {

@@ -97,6 +97,10 @@ impl Disk for LazyDisk {
         Ok(file)
     }
 
+    fn boot_id(&self) -> Option<String> {
+        self.0.disk.boot_id()
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         self.0.disk.create_dir_all(path)
     }

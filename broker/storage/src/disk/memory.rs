@@ -52,6 +52,8 @@ pub struct MemDisk(Arc<Mutex<State>>);
 struct State {
     /// `None` is a folder.
     names: BTreeMap<PathBuf, Option<Arc<Mutex<Contents>>>>,
+    /// How often the machine lost what was not synced.
+    boots: u64,
     changes: u64,
     changes_max: Option<u64>,
     opens: u64,
@@ -126,7 +128,8 @@ impl MemDisk {
                 (path.clone(), file)
             })
             .collect();
-        Self(Arc::new(Mutex::new(State { names, ..State::default() })))
+        let boots = state.boots + u64::from(survival != Survival::All);
+        Self(Arc::new(Mutex::new(State { names, boots, ..State::default() })))
     }
 }
 
@@ -243,6 +246,10 @@ impl Disk for MemDisk {
         state.opens += 1;
         state.open_files += 1;
         Ok(Arc::new(MemFile { disk: self.0.clone(), contents }))
+    }
+
+    fn boot_id(&self) -> Option<String> {
+        Some(lock(&self.0).boots.to_string())
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {

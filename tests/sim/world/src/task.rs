@@ -29,7 +29,7 @@ where
     F::Output: Send + 'static,
 {
     let (process, number) = with(|world| {
-        let number = world.random.next();
+        let number = world.random.draw();
         let at = &mut world.hosts[host.0];
         at.live_tasks += 1;
         if at.tasks.len() > 2 * at.live_tasks + 64 {
