@@ -1,5 +1,7 @@
 //! Who leads, and who may: moved by Kafka's own tools, and found again where the ISR was lost.
 
+use std::fs;
+
 use milena_protocol::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
@@ -95,6 +97,13 @@ fn replica_that_stopped_with_everything_leads_when_the_isr_is_gone() {
     await_standings(cluster.node(4), "t", &standing(3, &[3], &[2]));
     cluster.kill(3);
     await_standings(cluster.node(4), "t", &standing(-1, &[], &[2, 3]));
+    // The machine has run on: all that the process wrote is there.
+    cluster.restart(3).unwrap();
+    await_standings(cluster.node(4), "t", &standing(3, &[3], &[2]));
+    cluster.kill(3);
+    await_standings(cluster.node(4), "t", &standing(-1, &[], &[2, 3]));
+    // Of another machine's run nothing is known.
+    fs::remove_file(cluster.node(3).folder().join("data/.milena_run")).unwrap();
     cluster.restart(3).unwrap();
     await_standings(cluster.node(4), "t", &standing(-1, &[], &[2]));
     cluster.restart(2).unwrap();
