@@ -56,9 +56,10 @@ impl Seen {
 /// Runs `steps` while records flow through `topic`: every send succeeds, and the consumer gets all of them.
 pub(crate) fn under_load(kafka: &Kafka, topic: &str, steps: impl FnOnce() -> Result<()>) -> Result<()> {
     let (done, seen) = (AtomicBool::new(false), Mutex::new(Seen::new()));
-    let mut consumer =
-        Client(kafka.spawn(&["-G", "throughout", topic, "-q", "-u", "-X", "auto.offset.reset=earliest"])?);
-    let mut producer = Client(kafka.spawn(&["-P", "-t", topic, "-X", "enable.idempotence=true"])?);
+    // `-E`: all connections may be gone at once for a moment, which is no reason to end.
+    let read = ["-E", "-G", "throughout", topic, "-q", "-u", "-X", "auto.offset.reset=earliest"];
+    let mut consumer = Client(kafka.spawn(&read)?);
+    let mut producer = Client(kafka.spawn(&["-E", "-P", "-t", topic, "-X", "enable.idempotence=true"])?);
     let input = producer.0.stdin.take().context("the producer's input")?;
     let output = consumer.0.stdout.take().context("the consumer's output")?;
     let mut complaints = producer.0.stderr.take().context("the producer's complaints")?;
@@ -81,8 +82,9 @@ pub(crate) fn under_load(kafka: &Kafka, topic: &str, steps: impl FnOnce() -> Res
         );
         let sent = sent?;
         let missed = all_seen(&seen, sent);
+        let consumer_ended = consumer.0.try_wait()?;
         drop(consumer);
-        missed?;
+        missed.with_context(|| format!("the consumer's end: {consumer_ended:?}"))?;
         kafka.has_exactly(topic, &[(NAME, sent)])
     })
 }
